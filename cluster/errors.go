@@ -1,0 +1,19 @@
+package cluster
+
+import "errors"
+
+var (
+	// ErrNoLeader: nothing was sent, so nothing was stored.
+	ErrNoLeader = errors.New("the site has no leader: a majority of its nodes must be up and see each other")
+	// ErrUnknown: the command was sent and its fate is not known. The same
+	// command, with the same keys, may be proposed again.
+	ErrUnknown = errors.New("the outcome is not known yet: send the same message again")
+	// ErrOverloaded: a queue is at its bound; nothing was stored.
+	ErrOverloaded = errors.New("too much is waiting to be stored: send again later")
+	// ErrNotLeader: a duty's proposal on a node that does not lead in its term.
+	ErrNotLeader = errors.New("this node does not lead in that term")
+	// ErrClosed: the node is stopping.
+	ErrClosed = errors.New("the node is stopping")
+	// ErrMissing: this node does not hold the rows and no peer gave them.
+	ErrMissing = errors.New("this node is still fetching these readings from its peers: ask another node")
+)

@@ -1,0 +1,69 @@
+package fsm
+
+import "fmt"
+
+// Code tells what became of an item or a command. The numbers are remembered
+// in the window and in snapshots: append-only.
+type Code uint8
+
+const (
+	Stored     Code = 1 + iota // committed, now or by an earlier copy
+	Conflict                   // the key is known with other content
+	Expired                    // the copy was born too long ago; it stored nothing
+	WindowFull                 // the dedup window is at its bound; it stored nothing
+	WrongTerm                  // a duty's command from another term
+	NoSuchTask
+	TaskExists // the ID is taken by another spec
+	StaleRun   // another attempt has the task
+	NoGenesis  // the site has not begun
+	BadRange   // a sync mark or gap outside what exists
+	TooMany    // a bound on tasks is reached
+)
+
+var codeWords = [...]string{
+	Stored:     "stored",
+	Conflict:   "this key was used before with other content: send it under another ?id=",
+	Expired:    "this copy of the message is older than 120 s and was not stored",
+	WindowFull: "too many messages in the last 120 s: send again later",
+	WrongTerm:  "the leader's term is over",
+	NoSuchTask: "there is no such task",
+	TaskExists: "a task of this name exists with other settings",
+	StaleRun:   "another run has this task",
+	NoGenesis:  "the site has not begun yet",
+	BadRange:   "the range is not one the site has",
+	TooMany:    "the site has as many tasks as it takes: cancel one",
+}
+
+// Err returns nil for Stored and the Refusal otherwise.
+func (c Code) Err() error {
+	if c == Stored {
+		return nil
+	}
+	return Refusal(c)
+}
+
+// Refusal is a Code other than Stored, as an error. Compare with errors.Is:
+// errors.Is(err, fsm.Refusal(fsm.Conflict)).
+type Refusal Code
+
+func (r Refusal) Error() string {
+	if int(r) < len(codeWords) && codeWords[r] != "" {
+		return codeWords[r]
+	}
+	return fmt.Sprintf("refused with code %d", uint8(r))
+}
+
+// Outcome is what became of one item.
+type Outcome struct {
+	Code  Code
+	First Seq // of the item's first reading, or of the frame
+	// Known is set when an earlier copy had been decided and this is its answer.
+	Known bool
+}
+
+// Result is what Apply returns for one command of one proposer: an outcome for
+// each item of a Batch, one for any other command.
+type Result struct {
+	Index    uint64 // raft index of the entry
+	Outcomes []Outcome
+}
