@@ -1,0 +1,101 @@
+package transport
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/hashicorp/raft"
+)
+
+// MaxAppendBytes bounds the entries of one AppendEntries request.
+const MaxAppendBytes = 1 << 20
+
+// Filter is the raft transport that skerry gives to hashicorp/raft.
+//
+// A heartbeat takes the fast path past raft's main loop only when it cannot
+// change the term: with a newer term, handled beside the main loop while it
+// writes entries, a deposed leader would stamp its entries with the new term
+// (hashicorp/raft issue 695). All others queue with the other requests. A
+// request's entries are cut to MaxAppendBytes, at least one, so that a slow
+// link sees progress; raft reads the cut request to learn what was sent.
+type Filter struct {
+	raft.Transport
+	consumer chan raft.RPC
+	done     chan struct{}
+	wg       sync.WaitGroup
+	node     atomic.Pointer[raft.Raft]
+}
+
+// NewFilter wraps inner. Close ends what it started, and not inner.
+func NewFilter(inner raft.Transport) *Filter {
+	f := &Filter{Transport: inner, consumer: make(chan raft.RPC), done: make(chan struct{})}
+	f.wg.Go(func() {
+		for {
+			select {
+			case rpc := <-inner.Consumer():
+				f.pass(rpc)
+			case <-f.done:
+				return
+			}
+		}
+	})
+	return f
+}
+
+// Watch tells the filter which raft it serves. Until then no heartbeat takes
+// the fast path.
+func (f *Filter) Watch(r *raft.Raft) { f.node.Store(r) }
+
+// Consumer is raft.Transport's.
+func (f *Filter) Consumer() <-chan raft.RPC { return f.consumer }
+
+func (f *Filter) pass(rpc raft.RPC) {
+	select {
+	case f.consumer <- rpc:
+	case <-f.done:
+		rpc.Respond(nil, raft.ErrTransportShutdown)
+	}
+}
+
+// SetHeartbeatHandler is raft.Transport's.
+func (f *Filter) SetHeartbeatHandler(fast func(raft.RPC)) {
+	f.Transport.SetHeartbeatHandler(func(rpc raft.RPC) {
+		r := f.node.Load()
+		req, ok := rpc.Command.(*raft.AppendEntriesRequest)
+		if ok && r != nil && req.Term == r.CurrentTerm() && r.State() == raft.Follower {
+			fast(rpc)
+			return
+		}
+		f.pass(rpc)
+	})
+}
+
+// AppendEntriesPipeline is refused: with more than one request in flight a
+// stalled follower can block its replication for good (issue 612).
+func (f *Filter) AppendEntriesPipeline(raft.ServerID, raft.ServerAddress) (raft.AppendPipeline, error) {
+	return nil, raft.ErrPipelineReplicationNotSupported
+}
+
+// AppendEntries is raft.Transport's.
+func (f *Filter) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+	size := 0
+	for i, e := range args.Entries {
+		if size += len(e.Data); size > MaxAppendBytes && i > 0 {
+			args.Entries = args.Entries[:i]
+			break
+		}
+	}
+	return f.Transport.AppendEntries(id, target, args, resp)
+}
+
+// RequestPreVote is raft.WithPreVote's.
+func (f *Filter) RequestPreVote(id raft.ServerID, target raft.ServerAddress, args *raft.RequestPreVoteRequest, resp *raft.RequestPreVoteResponse) error {
+	return f.Transport.(raft.WithPreVote).RequestPreVote(id, target, args, resp)
+}
+
+// Close ends the filter's own goroutine. Call it after raft has shut down.
+func (f *Filter) Close() error {
+	close(f.done)
+	f.wg.Wait()
+	return nil
+}
