@@ -1,0 +1,126 @@
+# Everything a change goes through. `make help` lists the targets.
+#
+# Nothing here needs more than Go, make, bash and git; `make e2e` also fetches
+# the real programs it talks to (see e2e/peers.sh).
+
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GO ?= go
+# raft-boltdb's metrics need the tag to reach the same sink as raft's.
+TAGS := hashicorpmetrics
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || cat VERSION 2>/dev/null || echo unknown)
+
+# The version is stamped by hand below, so a build works outside of git too.
+export GOFLAGS     := -buildvcs=false -tags=$(TAGS)
+export CGO_ENABLED := 0
+
+LDFLAGS   := -s -w -X main.version=$(VERSION)
+PLATFORMS := linux-amd64 linux-arm64 linux-armv7
+LINT_VERSION := v2.15.0
+LINT := .tools/bin/golangci-lint-$(LINT_VERSION)
+
+# How long `make demo` runs; without it until Ctrl-C, or 30 s away from a terminal.
+DURATION ?=
+# More flags for the demo, such as DEMO='--kill-leader-every 10s'.
+DEMO ?=
+# Time for each fuzz target.
+FUZZTIME ?= 2m
+# Time and numbers of clients of the load that `make bench` puts on a site.
+BENCHTIME ?= 10s
+CLIENTS   ?= 1 64 256 2000
+# Which end-to-end tests run, as a pattern of their names.
+E2E ?= .
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+.PHONY: demo
+demo: bin/skerry ## run a site of three nodes with sensors and a camera (DURATION=30s)
+	@duration='$(DURATION)'; \
+	if [ -z "$$duration" ] && [ ! -t 1 ]; then duration=30s; fi; \
+	exec bin/skerry demo $${duration:+--duration "$$duration"} $(DEMO)
+
+.PHONY: bin/skerry
+bin/skerry:
+	@$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/skerry
+
+.PHONY: build
+build: bin/skerry $(PLATFORMS:%=bin/skerry-%) ## build static binaries for all platforms into bin/
+	@$(GO) run ./internal/staticelf bin/skerry $(PLATFORMS:%=bin/skerry-%)
+
+.PHONY: $(PLATFORMS:%=bin/skerry-%)
+bin/skerry-linux-amd64: export GOARCH := amd64
+bin/skerry-linux-arm64: export GOARCH := arm64
+bin/skerry-linux-armv7: export GOARCH := arm
+bin/skerry-linux-armv7: export GOARM  := 7
+bin/skerry-linux-%: export GOOS := linux
+$(PLATFORMS:%=bin/skerry-%):
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/skerry
+
+.PHONY: test
+test: ## run all unit tests
+	$(GO) test -timeout 6m ./...
+
+.PHONY: race
+race: export CGO_ENABLED := 1
+race: ## run all unit tests under the race detector (needs a C compiler)
+	$(GO) test -race -timeout 20m ./...
+
+.PHONY: fmt
+fmt: ## fail on files that gofmt would change
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || find . -name '*.go' -not -path './.*')); \
+	if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
+
+.PHONY: vet
+vet: ## run go vet, on the end-to-end tests too
+	$(GO) vet ./...
+	$(GO) vet -tags '$(TAGS) e2e engines' ./e2e/...
+
+.PHONY: lint
+lint: $(LINT) ## run golangci-lint with .golangci.yml
+	$(LINT) run ./...
+
+$(LINT):
+	@mkdir -p $(@D)/tmp
+	GOBIN=$(abspath $(@D))/tmp $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+	@mv $(@D)/tmp/golangci-lint $@
+
+.PHONY: fuzz
+fuzz: ## run each fuzz target for FUZZTIME
+	@grep -rlE '^func Fuzz[A-Z0-9_]' --include='*_test.go' . | sort | while read -r file; do \
+	  for target in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*)\(.*/\1/p' "$$file"); do \
+	    echo "$$(dirname "$$file") $$target"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")"; \
+	  done; \
+	done
+
+.PHONY: bench
+bench: bin/skerry ## run the Go benchmarks, then load a site of three (BENCHTIME, CLIENTS)
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+	@for clients in $(CLIENTS); do \
+	  bin/skerry bench ingest --nodes 3 --clients $$clients --duration $(BENCHTIME); \
+	done
+	@bin/skerry bench ingest --nodes 3 --clients 256 --pack 30 --duration $(BENCHTIME)
+
+.PHONY: peers
+peers: ## fetch the real programs and data that the end-to-end tests use
+	e2e/peers.sh
+
+.PHONY: e2e
+e2e: bin/skerry peers ## run the end-to-end tests against real programs
+	$(GO) test -tags '$(TAGS) e2e' -count=1 -timeout 20m -v -run '$(E2E)' ./e2e/...
+
+.PHONY: e2e-engines
+e2e-engines: bin/skerry ## let Spark read the bucket (fetches Spark and its jars)
+	e2e/peers.sh engines
+	$(GO) test -tags '$(TAGS) e2e engines' -count=1 -timeout 30m -v -run 'Spark|Flink' ./e2e/...
+
+.PHONY: check
+check: fmt vet lint test e2e ## all that a change must pass
+
+.PHONY: clean
+clean: ## remove what was built (fetched tools and peers stay)
+	rm -rf bin
