@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# Fetches the real programs and data that the end-to-end tests talk to: libcoap
+# and ffmpeg (Debian), footage of pedestrians (Debian's opencv-doc), a weather
+# station's hours (npm's vega-datasets), deltalake and DuckDB (PyPI); with the
+# word "engines" Spark and its Delta jars too. What is there is kept.
+#
+# Files go to $SKERRY_PEERS, by default skerry-peers in the user's cache.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+peers=${SKERRY_PEERS:-${XDG_CACHE_HOME:-$HOME/.cache}/skerry-peers}
+mkdir -p "$peers"
+
+WEATHER_SHA256=3433511ab963755ec1a573420af962e713e66691c07c068f5a247e6891912311
+FOOTAGE_SHA256=45cddc9490be69345cbdab64ca583be65987e864ca408038e648db99e10516cf
+
+die() { echo "e2e/peers.sh: $1" >&2; echo "  run: $2" >&2; exit 1; }
+have() { command -v "$1" >/dev/null; }
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
+
+# debian PACKAGE...: installs packages, or says how.
+debian() {
+  if ! have apt-get || ! as_root true 2>/dev/null; then
+    die "the tests need the Debian packages $*" "apt-get install --no-install-recommends $*"
+  fi
+  echo "installing $*"
+  as_root apt-get update -qq
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+programs() {
+  local missing=()
+  have coap-client-notls || have coap-client || missing+=(libcoap3-bin)
+  have ffmpeg || missing+=(ffmpeg)
+  [ ${#missing[@]} = 0 ] || debian "${missing[@]}"
+}
+
+# matches FILE SHA256
+matches() { [ -f "$1" ] && echo "$2  $1" | sha256sum --check --status; }
+
+# into DIRECTORY COMMAND...: runs a command in a folder.
+into() { (cd "$1" && "${@:2}"); }
+
+footage() {
+  if matches "$peers/vtest.avi" "$FOOTAGE_SHA256"; then return; fi
+  have dpkg-deb || die "the footage comes out of a Debian package" "put vtest.avi of OpenCV's samples into $peers"
+  echo "fetching vtest.avi"
+  # The package depends on much that nobody here needs: take the one file.
+  if ! into "$work" apt-get download -qq opencv-doc 2>/dev/null; then
+    as_root apt-get update -qq
+    into "$work" apt-get download -qq opencv-doc
+  fi
+  dpkg-deb --fsys-tarfile "$work"/opencv-doc_*.deb |
+    tar -xO ./usr/share/doc/opencv-doc/examples/data/vtest.avi >"$work/vtest.avi"
+  matches "$work/vtest.avi" "$FOOTAGE_SHA256" ||
+    die "vtest.avi is not the file the tests know" "sha256sum $work/vtest.avi"
+  mv "$work/vtest.avi" "$peers/"
+}
+
+weather() {
+  if matches "$peers/weather.csv" "$WEATHER_SHA256"; then return; fi
+  have npm || die "the weather data comes from the npm registry" "install Node.js with npm"
+  echo "fetching the weather data"
+  into "$work" npm pack --silent vega-datasets@3.2.1 >/dev/null
+  tar -xzOf "$work/vega-datasets-3.2.1.tgz" package/data/seattle-weather-hourly-normals.csv >"$work/weather.csv"
+  matches "$work/weather.csv" "$WEATHER_SHA256" ||
+    die "the weather data is not the file the tests know" "sha256sum $work/weather.csv"
+  mv "$work/weather.csv" "$peers/"
+}
+
+# python VENV REQUIREMENTS: an environment with exactly these packages.
+python() {
+  local venv=$peers/$1 requirements=$here/readers/$2
+  if cmp -s "$requirements" "$venv/requirements.txt"; then return; fi
+  have python3 || die "the outside readers are Python packages" "apt-get install python3 python3-venv"
+  echo "installing $2"
+  rm -rf "$venv"
+  python3 -m venv "$venv" || die "python3 cannot make virtual environments" "apt-get install python3-venv"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: -r "$requirements"
+  cp "$requirements" "$venv/requirements.txt"
+}
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+programs
+footage
+weather
+python readers requirements.txt
+if [ "${1:-}" = engines ]; then
+  . "$here/engines.sh"
+  engines
+fi
