@@ -1,0 +1,308 @@
+package segment
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math/bits"
+	"strings"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/parquet-go/parquet-go/encoding/rle"
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
+)
+
+const magic = "PAR1"
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// packer and unpacker keep no state between calls and serve all segments.
+var (
+	packer = sync.OnceValue(func() *zstd.Encoder {
+		e, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true),
+			zstd.WithWindowSize(pageBytes), zstd.WithEncoderCRC(false), zstd.WithEncoderLevel(zstd.SpeedDefault))
+		if err != nil {
+			panic(err)
+		}
+		return e
+	})
+	unpacker = sync.OnceValue(func() *zstd.Decoder {
+		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderMaxMemory(maxPage))
+		if err != nil {
+			panic(err)
+		}
+		return d
+	})
+)
+
+// chunk is one column of one row group, ready to be encoded.
+type chunk struct {
+	def   []byte      // for each row 1, or 0 where it is null; nil when the column is required
+	dict  *dictionary // nil for PLAIN pages
+	ids   []int32     // for each row, with dict
+	pages []int       // the row after each page
+	// put appends the PLAIN values of rows lo to hi that are not null; used without dict.
+	put func(dst []byte, lo, hi int) ([]byte, error)
+	// bounds is the least and the greatest value of rows lo to hi, both nil
+	// where they are not kept.
+	bounds func(lo, hi int) (least, greatest []byte)
+}
+
+// dictionary is the content of a dictionary page.
+type dictionary struct {
+	plain []byte
+	count int
+}
+
+// file writes a Parquet file front to back.
+type file struct {
+	w       io.Writer
+	off     int64
+	columns []column
+	groups  []format.RowGroup
+	indexes [][]index // by row group, by column
+
+	body, runs, packed []byte // scratch
+	levels             []int32
+}
+
+// index is what a chunk adds to the page index.
+type index struct {
+	columns format.ColumnIndex
+	offsets format.OffsetIndex
+}
+
+func create(w io.Writer, columns []column) (*file, error) {
+	f := &file{w: w, columns: columns}
+	return f, f.write([]byte(magic))
+}
+
+func (f *file) write(b []byte) error {
+	n, err := f.w.Write(b)
+	f.off += int64(n)
+	if err == nil && n < len(b) {
+		err = io.ErrShortWrite
+	}
+	return err
+}
+
+// begin starts a row group of rows; chunks of all columns follow, in order.
+func (f *file) begin(rows int) {
+	sorting := make([]format.SortingColumn, 0, 4)
+	for _, name := range []string{"device", "resource", "time", "seq"} {
+		for i := range f.columns {
+			if f.columns[i].name == name {
+				sorting = append(sorting, format.SortingColumn{ColumnIdx: int32(i)})
+			}
+		}
+	}
+	f.groups = append(f.groups, format.RowGroup{
+		NumRows: int64(rows), FileOffset: f.off, Ordinal: int16(len(f.groups)), SortingColumns: sorting,
+	})
+	f.indexes = append(f.indexes, nil)
+}
+
+// chunk writes the next column of the row group.
+func (f *file) chunk(c *chunk) error {
+	g := &f.groups[len(f.groups)-1]
+	col := &f.columns[len(g.Columns)]
+	m := format.ColumnMetaData{
+		Type: col.typ, PathInSchema: []string{col.name}, Codec: col.codec(),
+		Encoding: []format.Encoding{format.Plain, format.RLE}, NumValues: g.NumRows,
+	}
+	var ix index
+	start := f.off
+	encoding := format.Plain
+	if c.dict != nil {
+		encoding = format.RLEDictionary
+		m.Encoding = append(m.Encoding, encoding)
+		m.DictionaryPageOffset = start
+		header := dictionaryHeader(c.dict.count)
+		if err := f.page(col, &header, c.dict.plain, &m); err != nil {
+			return err
+		}
+		m.EncodingStats = append(m.EncodingStats, format.PageEncodingStats{PageType: format.DictionaryPage, Encoding: format.Plain, Count: 1})
+	}
+	m.DataPageOffset = f.off
+	m.EncodingStats = append(m.EncodingStats, format.PageEncodingStats{PageType: format.DataPage, Encoding: encoding, Count: int32(len(c.pages))})
+	lo := 0
+	for _, hi := range c.pages {
+		nulls, err := f.encode(c, lo, hi)
+		if err != nil {
+			return err
+		}
+		header := dataHeader(hi-lo, int(nulls), encoding)
+		at := f.off
+		if err := f.page(col, &header, f.body, &m); err != nil {
+			return err
+		}
+		ix.offsets.PageLocations = append(ix.offsets.PageLocations, format.PageLocation{
+			Offset: at, CompressedPageSize: int32(f.off - at), FirstRowIndex: int64(lo)})
+		if col.indexed {
+			least, greatest := c.bounds(lo, hi)
+			ix.columns.NullPages = append(ix.columns.NullPages, false)
+			ix.columns.MinValues = append(ix.columns.MinValues, least)
+			ix.columns.MaxValues = append(ix.columns.MaxValues, greatest)
+			ix.columns.NullCounts = append(ix.columns.NullCounts, 0)
+		}
+		m.Statistics.NullCount += nulls
+		lo = hi
+	}
+	if c.bounds != nil {
+		m.Statistics.MinValue, m.Statistics.MaxValue = c.bounds(0, lo)
+	}
+	m.TotalCompressedSize = f.off - start
+	g.TotalByteSize += m.TotalUncompressedSize
+	g.TotalCompressedSize += m.TotalCompressedSize
+	g.Columns = append(g.Columns, format.ColumnChunk{FileOffset: start, MetaData: m})
+	f.indexes[len(f.groups)-1] = append(f.indexes[len(f.groups)-1], ix)
+	return nil
+}
+
+func (c *column) codec() format.CompressionCodec {
+	if c.raw {
+		return format.Uncompressed
+	}
+	return format.Zstd
+}
+
+// encode puts the unpacked body of a data page into f.body.
+func (f *file) encode(c *chunk, lo, hi int) (nulls int64, err error) {
+	f.body = f.body[:0]
+	if c.def != nil {
+		for _, d := range c.def[lo:hi] {
+			nulls += int64(1 - d)
+		}
+		if f.runs, err = (&rle.Encoding{BitWidth: 1}).EncodeLevels(f.runs, c.def[lo:hi]); err != nil {
+			return 0, err
+		}
+		f.body = binary.LittleEndian.AppendUint32(f.body, uint32(len(f.runs)))
+		f.body = append(f.body, f.runs...)
+	}
+	if c.dict == nil {
+		f.body, err = c.put(f.body, lo, hi)
+		return nulls, err
+	}
+	ids := c.ids[lo:hi]
+	if nulls > 0 {
+		f.levels = f.levels[:0]
+		for i, id := range ids {
+			if c.def[lo+i] != 0 {
+				f.levels = append(f.levels, id)
+			}
+		}
+		ids = f.levels
+	}
+	width := max(bits.Len(uint(c.dict.count-1)), 1)
+	if f.runs, err = (&rle.Encoding{BitWidth: width}).EncodeInt32(f.runs, ids); err != nil {
+		return 0, err
+	}
+	f.body = append(append(f.body, byte(width)), f.runs...)
+	return nulls, nil
+}
+
+func dictionaryHeader(values int) format.PageHeader {
+	return format.PageHeader{Type: format.DictionaryPage, DictionaryPageHeader: thrift.New(
+		format.DictionaryPageHeader{NumValues: int32(values), Encoding: format.Plain})}
+}
+
+func dataHeader(rows, nulls int, encoding format.Encoding) format.PageHeader {
+	return format.PageHeader{Type: format.DataPage, DataPageHeader: thrift.New(format.DataPageHeader{
+		NumValues: int32(rows), Encoding: encoding,
+		DefinitionLevelEncoding: format.RLE, RepetitionLevelEncoding: format.RLE,
+		Statistics: format.Statistics{NullCount: int64(nulls)},
+	})}
+}
+
+// page packs a body, completes its header and writes both.
+func (f *file) page(col *column, header *format.PageHeader, body []byte, m *format.ColumnMetaData) error {
+	if len(body) > maxPage {
+		return fmt.Errorf("page of %s has %d bytes, at most %d can be read back", col.name, len(body), maxPage)
+	}
+	header.UncompressedPageSize = int32(len(body))
+	if !col.raw {
+		f.packed = packer().EncodeAll(body, f.packed[:0])
+		body = f.packed
+	}
+	header.CompressedPageSize = int32(len(body))
+	header.CRC = int32(crc32.ChecksumIEEE(body))
+	head, err := thrift.Marshal(new(thrift.CompactProtocol), header)
+	if err != nil {
+		return err
+	}
+	m.TotalUncompressedSize += int64(len(head)) + int64(header.UncompressedPageSize)
+	if err := f.write(head); err != nil {
+		return err
+	}
+	return f.write(body)
+}
+
+// close writes indexes and footer. pairs is the key-value metadata before
+// skerry.indexes and skerry.check.
+func (f *file) close(pairs []format.KeyValue) error {
+	var sums strings.Builder
+	meta := format.FileMetaData{Version: 1, Schema: schema(f.columns), RowGroups: f.groups, CreatedBy: "skerry version 1.0.0 (build 1)"}
+	for i := range f.groups {
+		sum, err := f.closeGroup(i)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&sums, "%08x", sum)
+		meta.NumRows += f.groups[i].NumRows
+	}
+	for range f.columns {
+		meta.ColumnOrders = append(meta.ColumnOrders, format.ColumnOrder{Value: &format.TypeDefinedOrder{}})
+	}
+	meta.KeyValueMetadata = append(pairs,
+		format.KeyValue{Key: keyIndexes, Value: sums.String()}, format.KeyValue{Key: keyCheck, Value: noCheck})
+	footer, err := thrift.Marshal(new(thrift.CompactProtocol), &meta)
+	if err != nil {
+		return err
+	}
+	at := checkAt(footer)
+	copy(footer[at:], fmt.Sprintf("%08x", crc32.Checksum(footer, castagnoli)))
+	footer = binary.LittleEndian.AppendUint32(footer, uint32(len(footer)))
+	return f.write(append(footer, magic...))
+}
+
+// closeGroup writes the indexes of a row group in one piece and returns its CRC32C.
+func (f *file) closeGroup(g int) (uint32, error) {
+	var piece []byte
+	for i := range f.columns {
+		if !f.columns[i].indexed {
+			continue
+		}
+		b, err := thrift.Marshal(new(thrift.CompactProtocol), &f.indexes[g][i].columns)
+		if err != nil {
+			return 0, err
+		}
+		c := &f.groups[g].Columns[i]
+		c.ColumnIndexOffset, c.ColumnIndexLength = f.off+int64(len(piece)), int32(len(b))
+		piece = append(piece, b...)
+	}
+	for i := range f.columns {
+		b, err := thrift.Marshal(new(thrift.CompactProtocol), &f.indexes[g][i].offsets)
+		if err != nil {
+			return 0, err
+		}
+		c := &f.groups[g].Columns[i]
+		c.OffsetIndexOffset, c.OffsetIndexLength = f.off+int64(len(piece)), int32(len(b))
+		piece = append(piece, b...)
+	}
+	return crc32.Checksum(piece, castagnoli), f.write(piece)
+}
+
+// checkAt is where the 8 hex digits of skerry.check stand in a footer, -1 when
+// there are none. Key and value are 8 bytes of Thrift strings apart: a field
+// header and a length.
+func checkAt(footer []byte) int {
+	at := bytes.LastIndex(footer, []byte(keyCheck))
+	if at < 0 || at+len(keyCheck)+2+len(noCheck) > len(footer) {
+		return -1
+	}
+	return at + len(keyCheck) + 2
+}

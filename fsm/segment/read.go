@@ -1,0 +1,208 @@
+package segment
+
+import (
+	"bytes"
+	"hash/crc32"
+
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
+)
+
+// groupReader reads pages of one row group, for one caller. It keeps the
+// dictionaries it met and the last page of each column.
+type groupReader struct {
+	s       *Segment
+	g       *group
+	columns []chunkReader
+
+	strict bool   // compare each page header with what the writer makes
+	packed []byte // the page read last, header and body
+}
+
+// chunkReader is what a groupReader knows of one column.
+type chunkReader struct {
+	bounds format.ColumnIndex // of indexed columns
+	pages  []format.PageLocation
+	dict   *values // nil before the first page
+	vector vector
+	body   []byte
+}
+
+// reader reads the row group's indexes.
+func (s *Segment) reader(g *group) (*groupReader, error) {
+	r := &groupReader{s: s, g: g, columns: make([]chunkReader, len(s.columns))}
+	piece, start, err := r.indexes()
+	if err != nil {
+		return nil, err
+	}
+	for i := range r.columns {
+		c, k := &r.columns[i], &g.chunks[i]
+		if s.columns[i].indexed {
+			at := k.ColumnIndexOffset - start
+			if err := thrift.Unmarshal(new(thrift.CompactProtocol), piece[at:][:k.ColumnIndexLength], &c.bounds); err != nil {
+				return nil, damaged("column index of %s: %v", s.columns[i].name, err)
+			}
+		}
+		var offsets format.OffsetIndex
+		at := k.OffsetIndexOffset - start
+		if err := thrift.Unmarshal(new(thrift.CompactProtocol), piece[at:][:k.OffsetIndexLength], &offsets); err != nil {
+			return nil, damaged("offset index of %s: %v", s.columns[i].name, err)
+		}
+		c.pages = offsets.PageLocations
+		if err := r.check(i); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// indexes returns the piece of the file that holds the row group's indexes and
+// where it starts, after its checksum held.
+func (r *groupReader) indexes() (piece []byte, start int64, err error) {
+	start, end := r.g.chunks[0].OffsetIndexOffset, int64(0)
+	for i := range r.g.chunks {
+		k := &r.g.chunks[i]
+		if r.s.columns[i].indexed {
+			start, end = min(start, k.ColumnIndexOffset), max(end, k.ColumnIndexOffset+int64(k.ColumnIndexLength))
+		}
+		start, end = min(start, k.OffsetIndexOffset), max(end, k.OffsetIndexOffset+int64(k.OffsetIndexLength))
+	}
+	if start < 0 || end < start || end-start > maxIndex {
+		return nil, 0, damaged("indexes from byte %d to %d", start, end)
+	}
+	piece = make([]byte, end-start)
+	if err := readAt(r.s.r, piece, start); err != nil {
+		return nil, 0, err
+	}
+	if crc32.Checksum(piece, castagnoli) != r.g.sum {
+		return nil, 0, damaged("indexes do not have their checksum")
+	}
+	return piece, start, nil
+}
+
+// check looks for what the rest of the code relies on: a column's pages hold
+// the row group's rows in order.
+func (r *groupReader) check(c int) error {
+	pages, bounds := r.columns[c].pages, &r.columns[c].bounds
+	if len(pages) == 0 || pages[0].FirstRowIndex != 0 {
+		return damaged("%s has no first page", r.s.columns[c].name)
+	}
+	for i := range pages {
+		if n := r.rows(c, i); n < 1 || n > groupRows {
+			return damaged("page %d of %s has %d rows", i, r.s.columns[c].name, n)
+		}
+	}
+	if r.s.columns[c].indexed && (len(bounds.MinValues) != len(pages) || len(bounds.MaxValues) != len(pages)) {
+		return damaged("%s has %d pages and the bounds of %d", r.s.columns[c].name, len(pages), len(bounds.MinValues))
+	}
+	return nil
+}
+
+// rows is the number of rows of a column's page.
+func (r *groupReader) rows(c, page int) int {
+	pages := r.columns[c].pages
+	end := int64(r.g.rows)
+	if page+1 < len(pages) {
+		end = pages[page+1].FirstRowIndex
+	}
+	return int(end - pages[page].FirstRowIndex)
+}
+
+// empty tells that all rows of the column are null; its pages need no reading.
+func (r *groupReader) empty(c int) bool {
+	return r.g.chunks[c].MetaData.Statistics.NullCount == int64(r.g.rows)
+}
+
+// page reads and decodes a page of a column. The vector is valid until the
+// column's next page is read.
+func (r *groupReader) page(c, page int) (*vector, error) {
+	k, col, chunk := &r.columns[c], &r.s.columns[c], &r.g.chunks[c].MetaData
+	if chunk.DictionaryPageOffset > 0 && k.dict == nil {
+		h, err := r.fetch(c, chunk.DictionaryPageOffset, chunk.DataPageOffset-chunk.DictionaryPageOffset)
+		if err != nil {
+			return nil, err
+		}
+		if h.kind != int64(format.DictionaryPage) || h.encoding != int64(format.Plain) || h.values < 1 || h.values > groupRows {
+			return nil, damaged("dictionary of %s", col.name)
+		}
+		if k.dict, err = decodeValues(col, int(h.values), k.body); err != nil {
+			return nil, err
+		}
+		if err := r.compare(&h, dictionaryHeader(int(h.values))); err != nil {
+			return nil, err
+		}
+	}
+	at := k.pages[page]
+	h, err := r.fetch(c, at.Offset, int64(at.CompressedPageSize))
+	if err != nil {
+		return nil, err
+	}
+	encoding := format.Plain
+	if k.dict != nil {
+		encoding = format.RLEDictionary
+	}
+	n := r.rows(c, page)
+	if h.kind != int64(format.DataPage) || h.encoding != int64(encoding) || h.values != int64(n) {
+		return nil, damaged("page %d of %s is not the one its index names", page, col.name)
+	}
+	if err := k.vector.decode(col, k.dict, n, k.body); err != nil {
+		return nil, err
+	}
+	if err := r.compare(&h, dataHeader(n, k.vector.nulls, encoding)); err != nil {
+		return nil, err
+	}
+	return &k.vector, nil
+}
+
+// compare finds, when the reader is strict, damage of a page header that
+// changes no value but may keep others from reading the file.
+func (r *groupReader) compare(h *pageHeader, want format.PageHeader) error {
+	if !r.strict {
+		return nil
+	}
+	want.UncompressedPageSize, want.CompressedPageSize, want.CRC = int32(h.unpacked), int32(h.packed), int32(h.crc)
+	b, err := thrift.Marshal(new(thrift.CompactProtocol), &want)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(b, r.packed[:len(r.packed)-int(h.packed)]) {
+		return damaged("page header")
+	}
+	return nil
+}
+
+// fetch reads a page of size bytes at off and unpacks it into the column's body.
+func (r *groupReader) fetch(c int, off, size int64) (pageHeader, error) {
+	k, col := &r.columns[c], &r.s.columns[c]
+	if off < 0 || size < 1 || size > maxPage {
+		return pageHeader{}, damaged("page of %d bytes at byte %d", size, off)
+	}
+	r.packed = resize(r.packed, int(size))
+	if err := readAt(r.s.r, r.packed, off); err != nil {
+		return pageHeader{}, err
+	}
+	h, body, err := parsePageHeader(r.packed)
+	if err != nil {
+		return h, err
+	}
+	if h.packed != int64(len(body)) || h.unpacked < 0 || h.unpacked > maxPage {
+		return h, damaged("page of %d bytes says it has %d, unpacked %d", len(body), h.packed, h.unpacked)
+	}
+	if crc32.ChecksumIEEE(body) != h.crc {
+		return h, damaged("page of %s at byte %d does not have its checksum", col.name, off)
+	}
+	k.body = resize(k.body, int(h.unpacked))
+	if col.raw {
+		if len(body) != len(k.body) {
+			return h, damaged("page of %d bytes says it has %d", len(body), len(k.body))
+		}
+		copy(k.body, body)
+		return h, nil
+	}
+	out, err := unpacker().DecodeAll(body, k.body[:0])
+	if err != nil || len(out) != int(h.unpacked) {
+		return h, damaged("page of %s at byte %d does not unpack: %v", col.name, off, err)
+	}
+	k.body = out
+	return h, nil
+}

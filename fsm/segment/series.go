@@ -1,0 +1,128 @@
+package segment
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"math"
+	"sort"
+
+	"skerry/fsm"
+)
+
+// Series calls f for the readings of one series with from <= time < to
+// (microseconds since 1970 UTC), by time, then seq, until f returns false. It
+// reads the pages that may hold them and no others. The readings are the
+// caller's. Errors: ErrDamaged, those of ctx and of the file.
+func (s *Segment) Series(ctx context.Context, device, resource string, from, to int64, f func(fsm.Reading) bool) (err error) {
+	defer rescue(&err)
+	if s.meta.Stream != fsm.Readings {
+		return ErrStream
+	}
+	w := want{device: device, resource: resource, from: from, to: to}
+	for i := range s.groups {
+		if !w.mayBeIn(&s.groups[i].stats) {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		more, err := s.seriesInGroup(&s.groups[i], &w, f)
+		if err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+// want is what Series looks for.
+type want struct {
+	device, resource string
+	from, to         int64
+}
+
+func (w *want) mayBeIn(s *Stats) bool {
+	return s.Device.Min <= w.device && w.device <= s.Device.Max &&
+		s.Resource.Min <= w.resource && w.resource <= s.Resource.Max &&
+		s.Time.Min < w.to && w.from <= s.Time.Max
+}
+
+// mayBeInPage judges by the column index.
+func (w *want) mayBeInPage(r *groupReader, page int) bool {
+	within := func(c int, name string) bool {
+		b := &r.columns[c].bounds
+		return bytes.Compare(b.MinValues[page], []byte(name)) <= 0 && bytes.Compare([]byte(name), b.MaxValues[page]) <= 0
+	}
+	t := &r.columns[colTime].bounds
+	return within(colDevice, w.device) && within(colResource, w.resource) &&
+		int64Of(t.MinValues[page]) < w.to && w.from <= int64Of(t.MaxValues[page])
+}
+
+func (s *Segment) seriesInGroup(g *group, w *want, f func(fsm.Reading) bool) (more bool, err error) {
+	r, err := s.reader(g)
+	if err != nil {
+		return false, err
+	}
+	if err := r.aligned(); err != nil {
+		return false, err
+	}
+	var b batch
+	for page := range r.columns[colSeq].pages {
+		if !w.mayBeInPage(r, page) {
+			continue
+		}
+		lo, hi, err := w.find(r, &b, page)
+		if err != nil {
+			return false, err
+		}
+		if lo == hi {
+			continue
+		}
+		if err := r.batch(&b, page, colSeq); err != nil {
+			return false, err
+		}
+		for i := lo; i < hi; i++ {
+			if !f(b.reading(i, w)) {
+				return false, nil
+			}
+		}
+	}
+	return true, nil
+}
+
+// find is the range of a page's rows that are wanted. It reads the columns by
+// which rows are sorted.
+func (w *want) find(r *groupReader, b *batch, page int) (lo, hi int, err error) {
+	for _, c := range []int{colDevice, colResource, colTime} {
+		if b.at[c], err = r.page(c, page); err != nil {
+			return 0, 0, err
+		}
+	}
+	time := b.at[colTime].ints
+	order := func(i int, t int64) int {
+		return cmp.Or(cmp.Compare(b.device(i), w.device), cmp.Compare(b.resource(i), w.resource), cmp.Compare(time[i], t))
+	}
+	n := b.at[colTime].rows
+	lo = sort.Search(n, func(i int) bool { return order(i, w.from) >= 0 })
+	hi = lo + sort.Search(n-lo, func(i int) bool { return order(lo+i, w.to) >= 0 })
+	return lo, hi, nil
+}
+
+// reading is row i, whose names are known.
+func (b *batch) reading(i int, w *want) fsm.Reading {
+	r := fsm.Reading{
+		Seq: fsm.Seq(b.at[colSeq].ints[i]), Device: w.device, Resource: w.resource, Unit: b.unit(i),
+		Time: b.at[colTime].ints[i], Received: b.at[colReceived].ints[i],
+	}
+	switch b.kinds[i] {
+	case fsm.Number:
+		r.Value = fsm.NumberValue(math.Float64frombits(b.bits(i)))
+	case fsm.Flag:
+		r.Value = fsm.FlagValue(b.bits(i) != 0)
+	case fsm.Text:
+		r.Value = fsm.TextValue(string(b.blob(i)))
+	case fsm.Data:
+		r.Value = fsm.DataValue(bytes.Clone(b.blob(i)))
+	}
+	return r
+}
