@@ -12,6 +12,7 @@ mkdir -p "$peers"
 
 WEATHER_SHA256=3433511ab963755ec1a573420af962e713e66691c07c068f5a247e6891912311
 FOOTAGE_SHA256=45cddc9490be69345cbdab64ca583be65987e864ca408038e648db99e10516cf
+DELTA_VERSION=4.0.1 # for the pyspark of readers/engines.txt
 
 die() { echo "e2e/peers.sh: $1" >&2; echo "  run: $2" >&2; exit 1; }
 have() { command -v "$1" >/dev/null; }
@@ -68,16 +69,33 @@ weather() {
   mv "$work/weather.csv" "$peers/"
 }
 
-# python VENV REQUIREMENTS: an environment with exactly these packages.
+# python NAME: a virtual environment with exactly the packages of
+# readers/NAME.txt.
 python() {
-  local venv=$peers/$1 requirements=$here/readers/$2
+  local venv=$peers/$1 requirements=$here/readers/$1.txt
   if cmp -s "$requirements" "$venv/requirements.txt"; then return; fi
   have python3 || die "the outside readers are Python packages" "apt-get install python3 python3-venv"
-  echo "installing $2"
+  echo "installing the Python packages of $1.txt"
   rm -rf "$venv"
   python3 -m venv "$venv" || die "python3 cannot make virtual environments" "apt-get install python3-venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: -r "$requirements"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$requirements"
   cp "$requirements" "$venv/requirements.txt"
+}
+
+# engines: Spark, with the jars that let it read Delta tables.
+engines() {
+  have java || die "Spark runs on Java" "apt-get install openjdk-17-jre-headless"
+  have mvn || die "Delta's jars come from Maven Central" "apt-get install maven"
+  python engines
+  local jars=$peers/engines/jars
+  if [ -d "$jars" ]; then return; fi
+  echo "fetching Delta's jars"
+  local jar
+  for jar in delta-spark_2.13 delta-storage; do
+    mvn --quiet --batch-mode org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \
+      -Dartifact="io.delta:$jar:$DELTA_VERSION" -DoutputDirectory="$work/jars"
+  done
+  mv "$work/jars" "$jars"
 }
 
 work=$(mktemp -d)
@@ -85,8 +103,5 @@ trap 'rm -rf "$work"' EXIT
 programs
 footage
 weather
-python readers requirements.txt
-if [ "${1:-}" = engines ]; then
-  . "$here/engines.sh"
-  engines
-fi
+python readers
+if [ "${1:-}" = engines ]; then engines; fi

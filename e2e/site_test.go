@@ -1,0 +1,238 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const (
+	siteName = "e2e"
+	// stopTimeout is how long a node may take from SIGTERM to its end.
+	stopTimeout = 30 * time.Second
+	// startTimeout is how long a site may take from its start to a leader.
+	startTimeout = 60 * time.Second
+)
+
+// node is one skerry agent, running or not.
+type node struct {
+	t       testing.TB
+	name    string
+	http    string // host:port
+	coap    string // host:port
+	args    []string
+	logPath string
+	process *exec.Cmd     // nil while it is down
+	exited  chan error    // how process ended; one value
+	paused  bool          // by SIGSTOP
+	dir     string        // data directory
+	address nodeAddresses // all of them, for the others
+}
+
+// site is some nodes with one bucket.
+type site struct {
+	t      testing.TB
+	nodes  []*node
+	bucket string // folder
+}
+
+// startSite starts n nodes and waits until all agree on a leader. extra are
+// further flags of each agent. The test's end stops them cleanly.
+func startSite(t testing.TB, n int, extra ...string) *site {
+	t.Helper()
+	dir := workDir(t)
+	s := &site{t: t, bucket: filepath.Join(dir, "bucket")}
+	addresses := freeAddresses(t, n)
+	gossip := make([]string, n)
+	for i, a := range addresses {
+		gossip[i] = a.gossip
+	}
+	for i, a := range addresses {
+		name := fmt.Sprintf("n%d", i+1)
+		s.nodes = append(s.nodes, &node{
+			t: t, name: name, http: a.http, coap: a.coap, address: a,
+			dir:     filepath.Join(dir, name),
+			logPath: filepath.Join(dir, name+".log"),
+			args: append([]string{"agent", "--dev",
+				"--name", name, "--site", siteName, "--data", filepath.Join(dir, name),
+				"--http", a.http, "--coap", a.coap, "--cluster", a.cluster, "--gossip", a.gossip,
+				"--advertise", "127.0.0.1",
+				"--bootstrap-expect", fmt.Sprint(n), "--join", strings.Join(gossip, ","),
+				"--cloud", "file://" + s.bucket,
+			}, extra...),
+		})
+	}
+	t.Cleanup(s.close)
+	for _, node := range s.nodes {
+		node.start()
+	}
+	s.waitLeader()
+	return s
+}
+
+// workDir is a folder for the test's files, kept where E2E_KEEP says so.
+func workDir(t testing.TB) string {
+	t.Helper()
+	keep := os.Getenv("E2E_KEEP")
+	if keep == "" {
+		return t.TempDir()
+	}
+	dir := filepath.Join(keep, strings.ReplaceAll(t.Name(), "/", "-"))
+	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// start starts the node's process on what its data directory holds.
+func (n *node) start() {
+	n.t.Helper()
+	log, err := os.OpenFile(n.logPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	defer log.Close()
+	cmd := exec.Command(binary(n.t), n.args...)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		n.t.Fatal(err)
+	}
+	exited := make(chan error, 1)
+	go func() { exited <- cmd.Wait() }()
+	n.process, n.exited = cmd, exited
+}
+
+// kill ends the process with SIGKILL.
+func (n *node) kill() {
+	n.t.Helper()
+	n.signal(syscall.SIGKILL)
+	<-n.exited
+	n.process = nil
+}
+
+// pause and resume stop the process where it stands and let it go on.
+func (n *node) pause()  { n.t.Helper(); n.signal(syscall.SIGSTOP); n.paused = true }
+func (n *node) resume() { n.t.Helper(); n.signal(syscall.SIGCONT); n.paused = false }
+
+func (n *node) signal(sig syscall.Signal) {
+	n.t.Helper()
+	if err := n.process.Process.Signal(sig); err != nil {
+		n.t.Fatalf("signal %s: %v", n.name, err)
+	}
+}
+
+// stop ends the process with SIGTERM; it must end by itself and well.
+func (n *node) stop() {
+	n.t.Helper()
+	n.signal(syscall.SIGTERM)
+	select {
+	case err := <-n.exited:
+		if err != nil {
+			n.t.Errorf("%s was told to stop and ended with %v", n.name, err)
+		}
+		n.process = nil
+	case <-time.After(stopTimeout):
+		n.t.Errorf("%s was told to stop and still runs after %s", n.name, stopTimeout)
+		n.kill()
+	}
+}
+
+// close stops all nodes and, when the test failed, shows how their logs end.
+func (s *site) close() {
+	s.t.Helper()
+	for _, n := range s.nodes {
+		if n.process != nil && n.paused {
+			n.resume()
+		}
+	}
+	for _, n := range s.nodes {
+		if n.process != nil {
+			n.stop()
+		}
+	}
+	if !s.t.Failed() {
+		return
+	}
+	for _, n := range s.nodes {
+		s.t.Logf("the log of %s ends:\n%s", n.name, tail(n.logPath, 30))
+	}
+}
+
+// running are the nodes whose processes run.
+func (s *site) running() []*node {
+	var up []*node
+	for _, n := range s.nodes {
+		if n.process != nil && !n.paused {
+			up = append(up, n)
+		}
+	}
+	return up
+}
+
+// waitLeader returns the node that all running nodes call their leader.
+func (s *site) waitLeader() *node {
+	s.t.Helper()
+	var leader *node
+	eventually(s.t, startTimeout, "all nodes are ready and agree on a leader", func() error {
+		var err error
+		leader, err = s.agreedLeader()
+		return err
+	})
+	return leader
+}
+
+func (s *site) agreedLeader() (*node, error) {
+	name := ""
+	for _, n := range s.running() {
+		if err := n.ended(); err != nil {
+			return nil, err
+		}
+		st, err := n.status()
+		switch {
+		case err != nil:
+			return nil, err
+		case st.Leader == "" || !st.Ready:
+			return nil, fmt.Errorf("%s is not ready: leader %q", n.name, st.Leader)
+		case name != "" && st.Leader != name:
+			return nil, fmt.Errorf("%s says %s leads, another says %s", n.name, st.Leader, name)
+		}
+		name = st.Leader
+	}
+	for _, n := range s.running() {
+		if n.name == name {
+			return n, nil
+		}
+	}
+	return nil, fmt.Errorf("the leader %q is not running", name)
+}
+
+// ended tells whether the process ended by itself.
+func (n *node) ended() error {
+	select {
+	case err := <-n.exited:
+		n.exited <- err
+		return fmt.Errorf("%s ended by itself: %v: %s", n.name, err, tail(n.logPath, 1))
+	default:
+		return nil
+	}
+}
+
+// tail is the last lines of a file.
+func tail(path string, lines int) string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	all := bytes.Split(bytes.TrimSpace(b), []byte("\n"))
+	return string(bytes.Join(all[max(0, len(all)-lines):], []byte("\n")))
+}
