@@ -49,7 +49,7 @@ type Item struct {
 }
 
 // Batch is what one proposer had at hand at one moment. It is the hot command:
-// see AppendBatch for its layout.
+// EncodeBatch encodes it.
 type Batch struct {
 	// Born is a log time that the leader told the proposer at most 30 s before
 	// the batch was first sent. Retries keep it. cluster.Node sets it.

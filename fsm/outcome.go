@@ -13,11 +13,12 @@ const (
 	WindowFull                 // the dedup window is at its bound; it stored nothing
 	WrongTerm                  // a duty's command from another term
 	NoSuchTask
-	TaskExists // the ID is taken by another spec
+	TaskExists // the ID is taken by another spec or a cancelled task
 	StaleRun   // another attempt has the task
 	NoGenesis  // the site has not begun
 	BadRange   // a sync mark or gap outside what exists
-	TooMany    // a bound on tasks is reached
+	TooMany    // a bound on tasks or gaps is reached
+	SeriesFull // a bound on series, units or their latest values is reached
 )
 
 var codeWords = [...]string{
@@ -27,11 +28,12 @@ var codeWords = [...]string{
 	WindowFull: "too many messages in the last 120 s: send again later",
 	WrongTerm:  "the leader's term is over",
 	NoSuchTask: "there is no such task",
-	TaskExists: "a task of this name exists with other settings",
+	TaskExists: "a task of this name exists with other settings or was cancelled: take another name",
 	StaleRun:   "another run has this task",
 	NoGenesis:  "the site has not begun yet",
 	BadRange:   "the range is not one the site has",
-	TooMany:    "the site has as many tasks as it takes: cancel one",
+	TooMany:    "the site has as many of these as it takes: cancel a task",
+	SeriesFull: "the site has as many series, units and large values as it takes: post to known names",
 }
 
 // Err returns nil for Stored and the Refusal otherwise.

@@ -17,6 +17,18 @@ const (
 	MaxFrame    = 1 << 20
 )
 
+// Bounds of times, in microseconds: the years 1 to 9999 of UTC, which every
+// reader of the bucket knows, and 2^28 seconds either way from "now" (RFC 8428
+// section 4.5.3).
+const (
+	MinTime     = -62135596800 * 1_000_000
+	MaxTime     = 253402300799 * 1_000_000
+	MaxRelative = (1 << 28) * 1_000_000
+
+	maxWaited  = MaxTime // of Batch.Waited; keeps sums of times inside an int64
+	maxLogTime = 1 << 60 // likewise for log times
+)
+
 // Seq is a reading's position in the site's history: 1, 2, 3, ... without
 // holes. Frames and gaps are counted by sequences of their own.
 type Seq uint64
@@ -107,6 +119,9 @@ func (r *Record) Validate() error {
 			return err
 		}
 	}
+	if !validTime(r.Time, r.Relative) {
+		return fmt.Errorf("time is out of range: years 1 to 9999, or %d seconds around now", 1<<28)
+	}
 	return r.Value.validate()
 }
 
@@ -143,24 +158,43 @@ func ValidateName(what, name string, limit int) error {
 	if len(name) > limit {
 		return fmt.Errorf("%s name has %d bytes, at most %d are taken", what, len(name), limit)
 	}
+	if flaw, _ := nameFlaw(name); flaw != "" {
+		return fmt.Errorf("%s name %q %s", what, name, flaw)
+	}
+	return nil
+}
+
+// nameFlaw says what is wrong with the characters of a name, "" for nothing,
+// and whether it holds a '/'.
+func nameFlaw[T string | []byte](name T) (flaw string, slash bool) {
 	ascii := true
 	for i := 0; i < len(name); i++ {
 		c := name[i]
 		if c < 0x20 || c == 0x7f {
-			return fmt.Errorf("%s name %q has a control character", what, name)
+			return "has a control character", slash
 		}
+		slash = slash || c == '/'
 		ascii = ascii && c < 0x80
 	}
 	if ascii {
-		return nil
+		return "", slash
 	}
-	if !utf8.ValidString(name) {
-		return fmt.Errorf("%s name is not UTF-8", what)
+	s := string(name)
+	if !utf8.ValidString(s) {
+		return "is not UTF-8", slash
 	}
-	for _, r := range name {
+	for _, r := range s {
 		if r >= 0x80 && r < 0xa0 {
-			return fmt.Errorf("%s name %q has a control character", what, name)
+			return "has a control character", slash
 		}
 	}
-	return nil
+	return "", slash
+}
+
+// validTime tells whether a record's time is in bounds.
+func validTime(t int64, relative bool) bool {
+	if relative {
+		return -MaxRelative <= t && t <= MaxRelative
+	}
+	return MinTime <= t && t <= MaxTime
 }

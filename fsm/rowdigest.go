@@ -72,6 +72,15 @@ func HashValue(v Value) uint64 {
 	return HashBytes(v.Kind, v.Data)
 }
 
+// hashStored is HashValue of a value as a state keeps it: bits of a number or
+// a flag, payload of a text or of data.
+func hashStored(k Kind, bits uint64, payload []byte) uint64 {
+	if k == Text || k == Data {
+		return HashBytes(k, payload)
+	}
+	return HashBits(k, bits)
+}
+
 // HashFrame is the digest of one frame row.
 func HashFrame(f *Frame) RowDigest {
 	v := HashBytes(Data, f.SHA256[:]) ^ mix(uint64(f.Width)<<32|uint64(f.Height)) ^ uint64(f.Size)

@@ -59,17 +59,19 @@ func (r *Rows) Received(i int) int64 {
 }
 
 // Value is the value of row i. Data shares memory with the rows.
-func (r *Rows) Value(i int) Value {
-	b := r.Bits[i]
-	switch r.Kind[i] {
+func (r *Rows) Value(i int) Value { return rowValue(r.Kind[i], r.Bits[i], r.Blob) }
+
+// rowValue makes a Value of the bits described at Rows.Bits.
+func rowValue(k Kind, bits uint64, blob []byte) Value {
+	switch k {
 	case Number:
-		return NumberValue(math.Float64frombits(b))
+		return NumberValue(math.Float64frombits(bits))
 	case Flag:
-		return FlagValue(b != 0)
+		return FlagValue(bits != 0)
 	case Text:
-		return TextValue(string(r.Blob[b>>32:][:uint32(b)]))
+		return TextValue(string(blob[bits>>32:][:uint32(bits)]))
 	}
-	return DataValue(r.Blob[b>>32:][:uint32(b):uint32(b)])
+	return DataValue(blob[bits>>32:][:uint32(bits):uint32(bits)])
 }
 
 // Reading is row i with its names.

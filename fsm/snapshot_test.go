@@ -1,0 +1,99 @@
+package fsm_test
+
+import (
+	"bytes"
+	"fmt"
+	"reflect"
+	"testing"
+
+	"skerry/fsm"
+)
+
+// full is a pair of replicas that hold some of everything a snapshot has.
+func full(tb testing.TB) *replicas {
+	tb.Helper()
+	r := newReplicas(tb)
+	for i := range 20 {
+		r.post(fmt.Sprint("pump-", i%3), float64(i)/2)
+	}
+	r.apply(r.batch(item("all kinds",
+		fsm.Record{Device: "gate", Resource: "open", Time: noon - 5, Value: fsm.FlagValue(true)},
+		fsm.Record{Device: "gate", Resource: "note", Time: noon - 4, Value: fsm.TextValue("grüße")},
+		fsm.Record{Device: "gate", Resource: "raw", Time: noon - 3, Value: fsm.DataValue([]byte{0, 1, 2})},
+	)))
+	r.apply(frame("frame 1", r.h.LogTime, 2000))
+	r.apply(fsm.CutCommand{})
+	r.one(fsm.SyncedCommand{Stream: fsm.Readings, First: 1, Last: 5, Version: 7}.InTerm(r.term))
+	r.one(fsm.GapCommand{First: 4, Last: 9, Reason: "disk full"}.InTerm(r.term))
+	r.one(countTask("hot", "pump-*"))
+	r.one(fsm.AssignRunCommand{Task: "hot", Attempt: 1, Node: "n1", Lease: minute}.InTerm(r.term))
+	r.at(40 * second)
+	for i := range 10 {
+		r.post(fmt.Sprint("pump-", i%4), float64(i))
+	}
+	r.one(fsm.AdvanceRunCommand{
+		Task: "hot", Attempt: 1, Node: "n1", From: 23, To: 30, State: []byte("saved"), Lease: minute,
+		Output: []fsm.Record{number("counts", 3)},
+	})
+	r.apply(r.batch(item("open text", fsm.Record{Device: "gate", Resource: "note", Relative: true, Value: fsm.TextValue("later")})))
+	r.apply(frame("frame 2", r.h.LogTime, 3000))
+	return r
+}
+
+func countTask(id, device string) fsm.CreateTaskCommand {
+	return fsm.CreateTaskCommand{ID: id, Spec: fsm.TaskSpec{
+		Kind: "count", Device: device, Resource: "temperature", Op: ">", Operand: 10, Every: minute,
+		OutputDevice: "counts", OutputResource: id,
+	}}
+}
+
+// view is all that a state answers, for comparison.
+func view(s *fsm.State) map[string]any {
+	v := map[string]any{"digest": s.DigestString(), "log time": s.LogTime(), "tasks": s.Tasks(), "gaps": s.Gaps(),
+		"frames": s.OpenFrames(), "remembered": s.Remembered(), "incarnation": s.Incarnation()}
+	v["genesis"], _ = s.Genesis()
+	v["received"], v["clock"] = s.Received()
+	rows, names := s.Head()
+	for i := range rows.Len() {
+		v[fmt.Sprint("row ", i)] = rows.Reading(i, &names)
+	}
+	for id := range uint32(s.SeriesCount()) {
+		v[fmt.Sprint("name ", id)] = s.SeriesName(id)
+		v[fmt.Sprint("latest ", id)], _ = s.Latest(id)
+		v[fmt.Sprint("latest frame ", id)], _ = s.LatestFrame(id)
+	}
+	for _, of := range []fsm.Stream{fsm.Readings, fsm.Frames, fsm.Gaps} {
+		v[fmt.Sprint("stream ", of)] = []any{s.LastSeq(of), s.LastClosed(of), s.Cuts(of), s.Synced(of), s.SyncVersion(of)}
+	}
+	return v
+}
+
+func TestSnapshot_RestoresWhatItWasTakenOf(t *testing.T) {
+	r := full(t)
+	s := r.a.Snapshot()
+	want := view(r.a)
+	restored := restore(t, snapshot(t, r.a))
+	got := view(restored)
+	for k, w := range want {
+		if !equal(got[k], w) {
+			t.Errorf("%s: got %v, want %v", k, got[k], w)
+		}
+	}
+	r.reopen()
+	r.at(minute)
+	for i := range 2000 {
+		r.post(fmt.Sprint("pump-", i%7), float64(i))
+	}
+	var b bytes.Buffer
+	if _, err := s.WriteTo(&b); err != nil {
+		t.Fatal(err)
+	}
+	if got := view(restore(t, b.Bytes())); !equal(got["digest"], want["digest"]) || !equal(got["row 3"], want["row 3"]) {
+		t.Error("a snapshot changed after it was taken")
+	}
+}
+
+// equal is reflect.DeepEqual that takes nil and empty slices for the same.
+func equal(a, b any) bool {
+	return reflect.DeepEqual(a, b) || fmt.Sprint(a) == fmt.Sprint(b)
+}
