@@ -1,0 +1,68 @@
+package api
+
+import (
+	"context"
+
+	"skerry/cluster"
+	"skerry/fsm"
+)
+
+// Site is what the door needs of the node behind it. See At.
+type Site interface {
+	Propose(ctx context.Context, cmd fsm.Command) (fsm.Result, error)
+	View(ctx context.Context, c cluster.Consistency) (View, error)
+	Self
+}
+
+// Self is the node's own view of itself; it never blocks.
+type Self interface {
+	Status() cluster.Status
+	Members() []cluster.Member
+}
+
+// View is the state as of a moment or later; *cluster.View is one.
+type View interface {
+	History
+	Devices
+	Frames
+	Tasks
+	Last(s fsm.Stream) fsm.Seq
+}
+
+// History is the readings of one series by time, and all by seq.
+type History interface {
+	Range(ctx context.Context, q cluster.Query) (cluster.Page, error)
+	After(ctx context.Context, after fsm.Seq, limit int) ([]fsm.Reading, error)
+}
+
+// Devices are those that have posted and their latest values.
+type Devices interface {
+	Devices() []cluster.Device
+	LatestOf(device string) []fsm.Reading
+}
+
+// Frames are the cameras' pictures.
+type Frames interface {
+	FramesAfter(ctx context.Context, after fsm.Seq, limit int) ([]fsm.Frame, error)
+	JPEG(ctx context.Context, seq fsm.Seq) ([]byte, error)
+}
+
+// Tasks are the work wanted of the site and the clock of its leases.
+type Tasks interface {
+	Tasks() []fsm.Task
+	Task(id string) (fsm.Task, bool)
+	LogTime() fsm.LogTime
+}
+
+// At is the Site of a cluster node.
+func At(n *cluster.Node) Site { return site{n} }
+
+type site struct{ *cluster.Node }
+
+func (s site) View(ctx context.Context, c cluster.Consistency) (View, error) {
+	v, err := s.Node.View(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
+}
