@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -70,22 +71,21 @@ var answerLine = regexp.MustCompile(`(?m)^v:1 t:\w+ c:(\d\.\d\d) `)
 
 // coapPost posts a JSON body with libcoap's client as a confirmable message and
 // returns the code of the answer, "" when none came.
-func coapPost(t testing.TB, client, url, body string) string {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), coapTimeout+10*time.Second)
+func coapPost(ctx context.Context, client, url, body string) (code string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*coapTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, client, "-m", "post", "-t", "50", "-v", "6",
-		"-B", "8", "-e", body, url)
+		"-B", fmt.Sprint(coapTimeout.Seconds()), "-e", body, url)
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
-		t.Fatalf("%v: %v", cmd, err)
+		return "", fmt.Errorf("%v: %w", cmd, err)
 	}
 	codes := answerLine.FindAllSubmatch(out, -1)
 	if len(codes) == 0 {
-		return ""
+		return "", nil
 	}
-	return string(codes[len(codes)-1][1])
+	return string(codes[len(codes)-1][1]), nil
 }
 
 // query lets an outside reader (deltalake, duckdb, spark) run SQL over a Delta

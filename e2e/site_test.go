@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -31,11 +32,11 @@ type node struct {
 	coap    string // host:port
 	args    []string
 	logPath string
-	process *exec.Cmd     // nil while it is down
-	exited  chan error    // how process ended; one value
-	paused  bool          // by SIGSTOP
-	dir     string        // data directory
-	address nodeAddresses // all of them, for the others
+
+	mu      sync.Mutex
+	process *exec.Cmd  // guarded by mu; nil while it is down
+	exited  chan error // guarded by mu; how process ended; one value
+	paused  bool       // guarded by mu; by SIGSTOP
 }
 
 // site is some nodes with one bucket.
@@ -59,8 +60,7 @@ func startSite(t testing.TB, n int, extra ...string) *site {
 	for i, a := range addresses {
 		name := fmt.Sprintf("n%d", i+1)
 		s.nodes = append(s.nodes, &node{
-			t: t, name: name, http: a.http, coap: a.coap, address: a,
-			dir:     filepath.Join(dir, name),
+			t: t, name: name, http: a.http, coap: a.coap,
 			logPath: filepath.Join(dir, name+".log"),
 			args: append([]string{"agent", "--dev",
 				"--name", name, "--site", siteName, "--data", filepath.Join(dir, name),
@@ -109,20 +109,56 @@ func (n *node) start() {
 	}
 	exited := make(chan error, 1)
 	go func() { exited <- cmd.Wait() }()
-	n.process, n.exited = cmd, exited
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.process, n.exited, n.paused = cmd, exited, false
 }
 
-// kill ends the process with SIGKILL.
-func (n *node) kill() {
+// kill ends the processes of the nodes with SIGKILL, all at once, and returns
+// when they are gone.
+func kill(nodes ...*node) {
+	for _, n := range nodes {
+		n.t.Helper()
+		n.signal(syscall.SIGKILL)
+	}
+	for _, n := range nodes {
+		<-n.exited
+		n.mu.Lock()
+		n.process = nil
+		n.mu.Unlock()
+	}
+}
+
+// pause stops the process where it stands, with all that waits in its sockets.
+func (n *node) pause() {
 	n.t.Helper()
-	n.signal(syscall.SIGKILL)
-	<-n.exited
-	n.process = nil
+	n.signal(syscall.SIGSTOP)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.paused = true
 }
 
-// pause and resume stop the process where it stands and let it go on.
-func (n *node) pause()  { n.t.Helper(); n.signal(syscall.SIGSTOP); n.paused = true }
-func (n *node) resume() { n.t.Helper(); n.signal(syscall.SIGCONT); n.paused = false }
+// resume lets a paused process go on.
+func (n *node) resume() {
+	n.t.Helper()
+	n.signal(syscall.SIGCONT)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.paused = false
+}
+
+// up tells whether the process runs, down whether there is none.
+func (n *node) up() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.process != nil && !n.paused
+}
+
+func (n *node) down() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.process == nil
+}
 
 func (n *node) signal(sig syscall.Signal) {
 	n.t.Helper()
@@ -140,10 +176,12 @@ func (n *node) stop() {
 		if err != nil {
 			n.t.Errorf("%s was told to stop and ended with %v", n.name, err)
 		}
+		n.mu.Lock()
+		defer n.mu.Unlock()
 		n.process = nil
 	case <-time.After(stopTimeout):
 		n.t.Errorf("%s was told to stop and still runs after %s", n.name, stopTimeout)
-		n.kill()
+		kill(n)
 	}
 }
 
@@ -151,14 +189,12 @@ func (n *node) stop() {
 func (s *site) close() {
 	s.t.Helper()
 	for _, n := range s.nodes {
-		if n.process != nil && n.paused {
+		if !n.down() && !n.up() {
 			n.resume()
 		}
 	}
-	for _, n := range s.nodes {
-		if n.process != nil {
-			n.stop()
-		}
+	for _, n := range s.running() {
+		n.stop()
 	}
 	if !s.t.Failed() {
 		return
@@ -172,7 +208,7 @@ func (s *site) close() {
 func (s *site) running() []*node {
 	var up []*node
 	for _, n := range s.nodes {
-		if n.process != nil && !n.paused {
+		if n.up() {
 			up = append(up, n)
 		}
 	}
