@@ -96,7 +96,7 @@ func (s *mjpegSource) open(ctx context.Context) (io.ReadCloser, string, error) {
 		resp.Body.Close()
 		return nil, "", fmt.Errorf("camera answers %s", resp.Status)
 	}
-	if !isMultipart(contentType) {
+	if !isStream(contentType) {
 		resp.Body.Close()
 		return nil, "", fmt.Errorf("camera sends %q: the address of its MJPEG stream (multipart/x-mixed-replace) is needed", contentType)
 	}

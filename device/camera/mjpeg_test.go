@@ -83,6 +83,9 @@ func TestStreamsAsCamerasSendThemAreRead(t *testing.T) {
 		{"a boundary that RFC 2046 forbids", "multipart/x-mixed-replace; boundary=a b@{c}", func(b []byte) string {
 			return fmt.Sprintf("--a b@{c}\r\n\r\n%s\r\n", b)
 		}},
+		{"as ffmpeg's own server has it", "application/octet-stream", func(b []byte) string {
+			return fmt.Sprintf("--ffmpeg\r\nContent-type: image/jpeg\r\nContent-length: %d\r\n\r\n%s\r\n", len(b), b)
+		}},
 		{"no boundary announced", "multipart/x-mixed-replace", func(b []byte) string {
 			return fmt.Sprintf("--1f3a\r\nContent-Type: image/jpeg\r\n\r\n%s\r\n", b)
 		}},
@@ -211,6 +214,9 @@ func TestWhatIsNoStreamIsSaidInTheStatus(t *testing.T) {
 	refusing.Close()
 	for _, c := range []struct{ name, url, want string }{
 		{"a page", serve(t, "text/html", func(_ int, w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hi") }), "text/html"},
+		{"bytes that are no stream", serve(t, "application/octet-stream", func(_ int, w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprint(w, "\x00\x00\x00\x18ftypmp42\n")
+		}), "boundary"},
 		{"no such path", serve(t, "text/html", func(_ int, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) }), "404"},
 		{"nobody there", "http://" + refusing.Addr().String(), "refused"},
 		{"a stream of nothing", serve(t, "multipart/x-mixed-replace; boundary=b", func(int, http.ResponseWriter, *http.Request) {}), "EOF"},

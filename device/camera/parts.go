@@ -130,11 +130,8 @@ func headerEnd(b []byte) (at, length int) {
 func (p *parts) skipDelimiter() error {
 	for {
 		if len(p.boundary) == 0 {
-			if line, _, ok := bytes.Cut(bytes.TrimLeft(p.buf, "\r\n"), []byte("\n")); ok {
-				p.boundary = bytes.Clone(bytes.Trim(line, "-\r "))
-				if len(p.boundary) == 0 {
-					return fmt.Errorf("%w: the stream does not begin with a boundary", ErrBroken)
-				}
+			if err := p.learnBoundary(); err != nil {
+				return err
 			}
 		}
 		if len(p.boundary) > 0 {
@@ -154,6 +151,20 @@ func (p *parts) skipDelimiter() error {
 			return err
 		}
 	}
+}
+
+// learnBoundary takes the first line of the stream, once it is there, as its
+// boundary.
+func (p *parts) learnBoundary() error {
+	line, _, ok := bytes.Cut(bytes.TrimLeft(p.buf, "\r\n"), []byte("\n"))
+	if !ok {
+		return nil
+	}
+	p.boundary = bytes.Clone(bytes.Trim(line, "-\r "))
+	if len(p.boundary) == 0 || !bytes.HasPrefix(line, []byte("--")) {
+		return fmt.Errorf("%w: the stream does not begin with a boundary", ErrBroken)
+	}
+	return nil
 }
 
 // delimiter finds where a body ends: before a boundary at the start of a line

@@ -126,11 +126,13 @@ func parseSide(value string) (int, error) {
 	return n, nil
 }
 
-// isMultipart reports whether a Content-Type is a stream of parts. Of a value
+// isStream reports whether a Content-Type may be a stream of parts. ffmpeg's own
+// server says application/octet-stream, small cameras say nothing. Of a value
 // that RFC 2045 does not allow its beginning decides.
-func isMultipart(contentType string) bool {
-	if t, _, err := mime.ParseMediaType(contentType); err == nil {
-		return strings.HasPrefix(t, "multipart/")
+func isStream(contentType string) bool {
+	t, _, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		t = strings.ToLower(strings.TrimSpace(contentType))
 	}
-	return strings.HasPrefix(strings.ToLower(strings.TrimSpace(contentType)), "multipart/")
+	return strings.HasPrefix(t, "multipart/") || t == "application/octet-stream" || t == ""
 }
