@@ -46,9 +46,9 @@ type site struct {
 	bucket string // folder
 }
 
-// startSite starts n nodes and waits until all agree on a leader. extra are
-// further flags of each agent. The test's end stops them cleanly.
-func startSite(t testing.TB, n int, extra ...string) *site {
+// startSite starts n nodes and waits until all agree on a leader. first are
+// further flags of the first node. The test's end stops them cleanly.
+func startSite(t testing.TB, n int, first ...string) *site {
 	t.Helper()
 	dir := workDir(t)
 	s := &site{t: t, bucket: filepath.Join(dir, "bucket")}
@@ -62,15 +62,16 @@ func startSite(t testing.TB, n int, extra ...string) *site {
 		s.nodes = append(s.nodes, &node{
 			t: t, name: name, http: a.http, coap: a.coap,
 			logPath: filepath.Join(dir, name+".log"),
-			args: append([]string{"agent", "--dev",
+			args: []string{"agent", "--dev",
 				"--name", name, "--site", siteName, "--data", filepath.Join(dir, name),
 				"--http", a.http, "--coap", a.coap, "--cluster", a.cluster, "--gossip", a.gossip,
 				"--advertise", "127.0.0.1",
 				"--bootstrap-expect", fmt.Sprint(n), "--join", strings.Join(gossip, ","),
-				"--cloud", "file://" + s.bucket,
-			}, extra...),
+				"--cloud", s.bucketURL(),
+			},
 		})
 	}
+	s.nodes[0].args = append(s.nodes[0].args, first...)
 	t.Cleanup(s.close)
 	for _, node := range s.nodes {
 		node.start()
@@ -78,6 +79,11 @@ func startSite(t testing.TB, n int, extra ...string) *site {
 	s.waitLeader()
 	return s
 }
+
+func (s *site) bucketURL() string { return "file://" + s.bucket }
+
+// table is the folder of one of the site's tables: readings, frames or gaps.
+func (s *site) table(name string) string { return filepath.Join(s.bucket, siteName, name) }
 
 // workDir is a folder for the test's files, kept where E2E_KEEP says so.
 func workDir(t testing.TB) string {

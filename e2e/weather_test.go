@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -167,10 +166,9 @@ func TestWeather(t *testing.T) {
 	}
 
 	s.nodes[1].command(nil, "cloud", "sync")
-	table := filepath.Join(s.bucket, siteName, "readings")
 	for _, engine := range []string{"deltalake", "duckdb"} {
 		t.Run(engine+" counts every reading once", func(t *testing.T) {
-			countInBucket(t, engine, table, count)
+			countInBucket(t, engine, s.table("readings"), count)
 		})
 	}
 }
