@@ -197,13 +197,17 @@ func (f *file) encode(c *chunk, lo, hi int) (nulls int64, err error) {
 		}
 		ids = f.levels
 	}
-	width := max(bits.Len(uint(c.dict.count-1)), 1)
+	width := idWidth(c.dict.count)
 	if f.runs, err = (&rle.Encoding{BitWidth: width}).EncodeInt32(f.runs, ids); err != nil {
 		return 0, err
 	}
 	f.body = append(append(f.body, byte(width)), f.runs...)
 	return nulls, nil
 }
+
+// idWidth is the bits of a dictionary's ids: whole bytes, since zstd finds
+// nothing in values that straddle bytes.
+func idWidth(count int) int { return max((bits.Len(uint(count-1))+7)/8*8, 8) }
 
 func dictionaryHeader(values int) format.PageHeader {
 	return format.PageHeader{Type: format.DictionaryPage, DictionaryPageHeader: thrift.New(

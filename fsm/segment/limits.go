@@ -4,12 +4,12 @@ package segment
 const (
 	groupRows  = 64 << 10 // rows in a row group
 	groupBytes = 16 << 20 // bytes of JPEGs after which a row group of frames ends
-	pageRows   = 2 << 10  // rows in a page
+	pageRows   = 4 << 10  // rows in a page
 	pageBytes  = 1 << 20  // bytes of text and data after which a page ends
 
 	maxPage   = 16 << 20  // bytes of a page, unpacked; a dictionary of 64 Ki names of 128 bytes fits
 	maxFooter = 16 << 20  // bytes
 	maxIndex  = 16 << 20  // bytes of a row group's indexes
-	maxRows   = 16 << 20  // rows in a file; twice the largest cut allowed by far
+	maxRows   = 16 << 20  // rows in a file
 	maxBlob   = 1<<32 - 1 // bytes of text and data that All can address
 )

@@ -105,7 +105,7 @@ func readFooter(r io.ReaderAt, size int64) ([]byte, error) {
 	}
 	at := checkAt(footer)
 	if at < 0 {
-		return nil, fmt.Errorf("%w, or damaged: it has no %s", ErrForeign, keyCheck)
+		return nil, fmt.Errorf("%w, or %w: its footer has no %s", ErrForeign, ErrDamaged, keyCheck)
 	}
 	want := string(footer[at:][:len(noCheck)])
 	copy(footer[at:], noCheck)

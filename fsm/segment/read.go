@@ -24,7 +24,8 @@ type chunkReader struct {
 	bounds format.ColumnIndex // of indexed columns
 	pages  []format.PageLocation
 	dict   *values // nil before the first page
-	vector vector
+	held   int     // 1 + the page that vector holds, 0 for none
+	vector vector  // shares memory with body
 	body   []byte
 }
 
@@ -117,6 +118,10 @@ func (r *groupReader) empty(c int) bool {
 // column's next page is read.
 func (r *groupReader) page(c, page int) (*vector, error) {
 	k, col, chunk := &r.columns[c], &r.s.columns[c], &r.g.chunks[c].MetaData
+	if k.held == page+1 {
+		return &k.vector, nil
+	}
+	k.held = 0
 	if chunk.DictionaryPageOffset > 0 && k.dict == nil {
 		h, err := r.fetch(c, chunk.DictionaryPageOffset, chunk.DataPageOffset-chunk.DictionaryPageOffset)
 		if err != nil {
@@ -151,6 +156,7 @@ func (r *groupReader) page(c, page int) (*vector, error) {
 	if err := r.compare(&h, dataHeader(n, k.vector.nulls, encoding)); err != nil {
 		return nil, err
 	}
+	k.held = page + 1
 	return &k.vector, nil
 }
 

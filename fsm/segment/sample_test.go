@@ -19,8 +19,8 @@ const (
 )
 
 // sensors makes n readings as a site of so many series sees them: one reading
-// a second from each with jitter, values that walk in steps of 0.01 or 0.1,
-// about 200 readings an entry of the log.
+// a second from each, in any order, values that walk in steps of 0.01 or 0.1,
+// 200 readings an entry of the log.
 func sensors(n, series int, seed uint64) (*fsm.Rows, *fsm.Names) {
 	random := rand.New(rand.NewPCG(seed, 1))
 	rows, names := &fsm.Rows{First: 1}, &fsm.Names{Units: []string{"", "Cel", "%RH"}}
@@ -36,12 +36,16 @@ func sensors(n, series int, seed uint64) (*fsm.Rows, *fsm.Names) {
 		value[s] = int([]float64{20, 50}[s%2]*step[s]) + random.IntN(1000)
 		late[s] = random.Int64N(1_000_000)
 	}
+	var turn []int // the series of this second, as they arrive
 	for i := range n {
-		s := i % series
+		if i%series == 0 {
+			turn = random.Perm(series)
+		}
+		s := turn[i%series]
 		now := int64(start) + int64(i/series)*1_000_000
 		value[s] += random.IntN(5) - 2
 		if i%200 == 0 {
-			rows.Stamps = append(rows.Stamps, fsm.Stamp{Row: uint32(i), Received: now + int64(s)*1_000_000/int64(series) + random.Int64N(1000)})
+			rows.Stamps = append(rows.Stamps, fsm.Stamp{Row: uint32(i), Received: now + int64(i%series)*1_000_000/int64(series) + random.Int64N(1000)})
 		}
 		rows.Series = append(rows.Series, uint32(s))
 		rows.Unit = append(rows.Unit, uint32(1+s%2))

@@ -1,6 +1,8 @@
 package segment
 
 import (
+	"slices"
+
 	"skerry/fsm"
 )
 
@@ -11,13 +13,12 @@ type batch struct {
 	kinds []fsm.Kind
 }
 
-// batch reads the page of the columns from first on. What is before it stays
-// as it was.
-func (r *groupReader) batch(b *batch, page, first int) error {
+// batch reads a page of all columns.
+func (r *groupReader) batch(b *batch, page int) error {
 	b.rows = r.rows(colSeq, page)
-	for c := first; c <= colData; c++ {
+	for c := range b.at {
 		b.at[c] = nil
-		if r.s.columns[c].optional && !r.strict && r.empty(c) {
+		if !r.strict && r.empty(c) {
 			continue
 		}
 		v, err := r.page(c, page)
@@ -26,27 +27,30 @@ func (r *groupReader) batch(b *batch, page, first int) error {
 		}
 		b.at[c] = v
 	}
+	return b.setKinds()
+}
+
+// setKinds finds the kind of each row's value by the column that has it.
+func (b *batch) setKinds() error {
 	b.kinds = resize(b.kinds, b.rows)
-	for i := range b.kinds {
-		b.kinds[i] = 0
-	}
-	filled := 0
+	clear(b.kinds)
 	for c, kind := range kindOf {
 		v := b.at[c]
 		if kind == 0 || v == nil {
 			continue
 		}
-		for i := range b.kinds {
-			if v.def[i] != 0 {
-				b.kinds[i] = kind
-				filled++
+		for i, d := range v.def {
+			if d == 0 {
+				continue
 			}
+			if b.kinds[i] != 0 {
+				return damaged("a row has two values")
+			}
+			b.kinds[i] = kind
 		}
 	}
-	for _, k := range b.kinds {
-		if k == 0 || filled != b.rows {
-			return damaged("a row has not exactly one value")
-		}
+	if slices.Contains(b.kinds, 0) {
+		return damaged("a row has no value")
 	}
 	return nil
 }
@@ -96,8 +100,7 @@ func (r *groupReader) aligned() error {
 }
 
 // scan reads all pages of a readings segment, one after the other. The batch
-// is valid during the call; a row's names are the same strings, so long as
-// their ids and names are.
+// is valid during the call.
 func (s *Segment) scan(strict bool, f func(b *batch) error) error {
 	if s.meta.Stream != fsm.Readings {
 		return ErrStream
@@ -113,7 +116,7 @@ func (s *Segment) scan(strict bool, f func(b *batch) error) error {
 		}
 		r.strict = strict
 		for page := range r.columns[colSeq].pages {
-			if err := r.batch(&b, page, colSeq); err != nil {
+			if err := r.batch(&b, page); err != nil {
 				return err
 			}
 			if err := f(&b); err != nil {

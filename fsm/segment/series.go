@@ -24,10 +24,7 @@ func (s *Segment) Series(ctx context.Context, device, resource string, from, to 
 		if !w.mayBeIn(&s.groups[i].stats) {
 			continue
 		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		more, err := s.seriesInGroup(&s.groups[i], &w, f)
+		more, err := s.seriesInGroup(ctx, &s.groups[i], &w, f)
 		if err != nil || !more {
 			return err
 		}
@@ -58,7 +55,7 @@ func (w *want) mayBeInPage(r *groupReader, page int) bool {
 		int64Of(t.MinValues[page]) < w.to && w.from <= int64Of(t.MaxValues[page])
 }
 
-func (s *Segment) seriesInGroup(g *group, w *want, f func(fsm.Reading) bool) (more bool, err error) {
+func (s *Segment) seriesInGroup(ctx context.Context, g *group, w *want, f func(fsm.Reading) bool) (more bool, err error) {
 	r, err := s.reader(g)
 	if err != nil {
 		return false, err
@@ -71,6 +68,9 @@ func (s *Segment) seriesInGroup(g *group, w *want, f func(fsm.Reading) bool) (mo
 		if !w.mayBeInPage(r, page) {
 			continue
 		}
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
 		lo, hi, err := w.find(r, &b, page)
 		if err != nil {
 			return false, err
@@ -78,7 +78,7 @@ func (s *Segment) seriesInGroup(g *group, w *want, f func(fsm.Reading) bool) (mo
 		if lo == hi {
 			continue
 		}
-		if err := r.batch(&b, page, colSeq); err != nil {
+		if err := r.batch(&b, page); err != nil {
 			return false, err
 		}
 		for i := lo; i < hi; i++ {
