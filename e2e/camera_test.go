@@ -5,6 +5,7 @@ package e2e_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -115,7 +116,7 @@ type camera struct {
 	url    string
 	dir    string // gets each frame, as the same bytes, in a file
 	ffmpeg *exec.Cmd
-	exited chan error
+	exited chan struct{} // closed when ffmpeg has ended
 }
 
 // startCamera starts ffmpeg, which waits for its client. The test's end kills
@@ -126,7 +127,7 @@ func startCamera(t *testing.T) *camera {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &camera{url: "http://127.0.0.1:" + port + "/", dir: t.TempDir(), exited: make(chan error, 1)}
+	c := &camera{url: "http://127.0.0.1:" + port + "/", dir: t.TempDir(), exited: make(chan struct{})}
 	// The tee gives each encoded frame to the stream and to a file.
 	c.ffmpeg = exec.Command(program(t, "ffmpeg"), "-hide_banner", "-loglevel", "error",
 		"-re", "-i", peer(t, "vtest.avi"), "-t", strconv.Itoa(footageSeconds),
@@ -136,11 +137,18 @@ func startCamera(t *testing.T) *camera {
 	if err := c.ffmpeg.Start(); err != nil {
 		t.Fatal(err)
 	}
-	go func() { c.exited <- c.ffmpeg.Wait() }()
-	t.Cleanup(func() {
-		if err := c.ffmpeg.Process.Kill(); err == nil {
-			<-c.exited
+	go func() {
+		defer close(c.exited)
+		// It ends with an error where its client closes first; what it sent counts.
+		if err := c.ffmpeg.Wait(); err != nil {
+			t.Logf("ffmpeg ended: %v", err)
 		}
+	}()
+	t.Cleanup(func() {
+		if err := c.ffmpeg.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			t.Error(err)
+		}
+		<-c.exited
 	})
 	return c
 }
@@ -149,8 +157,7 @@ func startCamera(t *testing.T) *camera {
 func (c *camera) wait(t *testing.T) {
 	t.Helper()
 	select {
-	case err := <-c.exited:
-		c.exited <- err
+	case <-c.exited:
 	case <-time.After(footageSeconds*time.Second + time.Minute):
 		t.Fatal("nobody looked at the camera: ffmpeg still waits or plays")
 	}

@@ -34,9 +34,10 @@ type node struct {
 	logPath string
 
 	mu      sync.Mutex
-	process *exec.Cmd  // guarded by mu; nil while it is down
-	exited  chan error // guarded by mu; how process ended; one value
-	paused  bool       // guarded by mu; by SIGSTOP
+	process *exec.Cmd     // guarded by mu; nil while it is down
+	exited  chan struct{} // guarded by mu; closed when process has ended
+	exit    error         // how it ended, to be read when exited is closed
+	paused  bool          // guarded by mu; by SIGSTOP
 }
 
 // site is some nodes with one bucket.
@@ -113,8 +114,11 @@ func (n *node) start() {
 	if err := cmd.Start(); err != nil {
 		n.t.Fatal(err)
 	}
-	exited := make(chan error, 1)
-	go func() { exited <- cmd.Wait() }()
+	exited := make(chan struct{})
+	go func() {
+		n.exit = cmd.Wait()
+		close(exited)
+	}()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.process, n.exited, n.paused = cmd, exited, false
@@ -178,9 +182,9 @@ func (n *node) stop() {
 	n.t.Helper()
 	n.signal(syscall.SIGTERM)
 	select {
-	case err := <-n.exited:
-		if err != nil {
-			n.t.Errorf("%s was told to stop and ended with %v", n.name, err)
+	case <-n.exited:
+		if n.exit != nil {
+			n.t.Errorf("%s was told to stop and ended with %v", n.name, n.exit)
 		}
 		n.mu.Lock()
 		defer n.mu.Unlock()
@@ -261,9 +265,8 @@ func (s *site) agreedLeader() (*node, error) {
 // ended tells whether the process ended by itself.
 func (n *node) ended() error {
 	select {
-	case err := <-n.exited:
-		n.exited <- err
-		return fmt.Errorf("%s ended by itself: %v: %s", n.name, err, tail(n.logPath, 1))
+	case <-n.exited:
+		return fmt.Errorf("%s ended by itself (%w): %s", n.name, n.exit, tail(n.logPath, 1))
 	default:
 		return nil
 	}

@@ -46,7 +46,7 @@ func TestImports(t *testing.T) {
 	}{
 		{"cluster may import fsm", "cluster/node.go", "skerry/fsm", ""},
 		{"cluster may import its own sub-rooms", "cluster/node.go", "skerry/cluster/transport", ""},
-		{"a sub-room does not look up", "cluster/transport/tcp.go", "skerry/cluster", "cluster/transport sees only"},
+		{"a sub-room does not look up", "cluster/transport/tcp.go", "skerry/cluster", "cluster/transport sees no other room"},
 		{"fsm does not import cluster", "fsm/state.go", "skerry/cluster", "fsm sees no other room"},
 		{"fsm does not import its own segments", "fsm/state.go", "skerry/fsm/segment", "fsm sees no other room"},
 		{"segments may import fsm", "fsm/segment/write.go", "skerry/fsm", ""},
