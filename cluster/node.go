@@ -2,91 +2,295 @@ package cluster
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
 
+	"github.com/hashicorp/raft"
+
+	"skerry/cluster/disk"
+	"skerry/cluster/gossip"
+	"skerry/cluster/transport"
 	"skerry/fsm"
 )
 
-// Node is one member of a site.
-type Node struct{}
+// Node is one member of a site. Open it, Run it beside whatever uses it, Close
+// it.
+type Node struct {
+	cfg     Config
+	profile profile
+	log     *slog.Logger
+
+	disk     disk.Disk
+	lock     func() error // releases the data directory
+	logs     Logs
+	network  transport.Network
+	filter   *transport.Filter
+	gossip   gossip.Gossip
+	raft     *raft.Raft
+	notify   chan bool
+	replica  *replica
+	election election
+
+	committer   *committer
+	reads       readIndexes
+	told        told
+	reign       atomic.Pointer[reign]
+	leadChanged signal
+
+	identityMu sync.Mutex // guards id.Pledge
+	id         identity
+
+	work      sync.WaitGroup // short goroutines that Close awaits
+	closed    chan struct{}
+	closeOnce sync.Once
+	failed    chan error // capacity 1: why the node cannot go on
+}
 
 // Duty is work that only the leader does. It is called after a barrier when
 // this node wins an election, returns soon after ctx is done, and may be
 // called again in a later term. No two runs of one duty overlap on a node.
 type Duty func(ctx context.Context, lead *Lead)
 
-// Lead is one term of leading.
-type Lead struct{ Term uint64 }
+// Open locks the data directory, binds the node's sockets, and brings the
+// state back from disk. Nothing is decided until Run.
+func Open(cfg Config) (node *Node, err error) {
+	cfg, err = cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{
+		cfg: cfg, profile: profiles[cfg.Profile], log: cfg.Logger.With("node", cfg.Name),
+		notify: make(chan bool), closed: make(chan struct{}), failed: make(chan error, 1),
+	}
+	n.committer = newCommitter(n)
+	n.reads.n = n
+	var undo []func() error
+	defer func() {
+		if err != nil {
+			for i := len(undo) - 1; i >= 0; i-- {
+				err = errors.Join(err, undo[i]())
+			}
+		}
+	}()
 
-// Propose is Node.Propose without forwarding: it fails with ErrNotLeader
-// unless this node leads in the duty's term. A fsm.DutyCommand is stamped with
-// the term.
-func (l *Lead) Propose(ctx context.Context, cmd fsm.Command) (fsm.Result, error) { panic("draft") }
+	n.disk, n.lock = cfg.Seams.Disk, func() error { return nil }
+	if n.disk == nil {
+		if n.lock, err = lockDir(cfg.Dir); err != nil {
+			return nil, err
+		}
+		n.disk = disk.NewOS(cfg.Dir)
+	}
+	undo = append(undo, n.lock)
+	if n.id, err = loadIdentity(n.disk, cfg.Site, cfg.Name); err != nil {
+		return nil, err
+	}
+	segs, err := newSegments(n.disk, cfg.Site)
+	if err != nil {
+		return nil, err
+	}
+	n.replica = newReplica(n.log, segs, newFrameStore(n.disk), n.fail)
 
-// Propose gives a command to the site and returns when it is committed on a
-// majority of disks and applied. It works on any node. A *fsm.Batch or
-// *fsm.FrameCommand is retried by its keys until ctx is done. A result may hold
-// refusals. Errors: ErrNoLeader and ErrOverloaded (nothing was stored, ever),
-// ErrUnknown (it may have been), ErrClosed.
-//
-// Where there is no leader and nothing was sent yet it waits 5 s, then returns
-// ErrNoLeader. Callers bound the rest by ctx.
-func (n *Node) Propose(ctx context.Context, cmd fsm.Command) (fsm.Result, error) { panic("draft") }
+	if cfg.Seams.Logs != nil {
+		n.logs, err = cfg.Seams.Logs(n.fail)
+	} else {
+		n.logs, err = openLogs(cfg, filepath.Join(cfg.Dir, "raft"), n.log, n.fail)
+	}
+	if err != nil {
+		return nil, err
+	}
+	undo = append(undo, n.logs.Close)
 
-// View returns a view at consistency c; it waits for what c promises.
-// Errors: ErrNoLeader, ctx errors. Local never waits.
-func (n *Node) View(ctx context.Context, c Consistency) (*View, error) { panic("draft") }
+	if cfg.Seams.Network != nil {
+		n.network, err = cfg.Seams.Network(n.id.ID)
+	} else {
+		n.network, err = transport.ListenTCP(n.id.ID, cfg.Cluster, cfg.Advertise, hclogTo(n.log))
+	}
+	if err != nil {
+		return nil, err
+	}
+	undo = append(undo, n.network.Close)
+	n.filter = transport.NewFilter(n.network.Raft())
+	undo = append(undo, n.filter.Close)
+
+	if err := n.replica.loadFrames(n.logs.Snapshot); err != nil {
+		return nil, err
+	}
+	if n.raft, err = raft.NewRaft(n.raftConfig(), n.replica, n.logs.Log, n.logs.Stable, n.logs.Snapshot, n.filter); err != nil {
+		return nil, fmt.Errorf("start from %s: %w", cfg.Dir, err)
+	}
+	n.filter.Watch(n.raft)
+	undo = append(undo, func() error { return n.raft.Shutdown().Error() })
+
+	if cfg.Seams.Gossip != nil {
+		n.gossip, err = cfg.Seams.Gossip(n.selfPeer())
+	} else {
+		n.gossip, err = gossip.Open(gossip.Config{
+			Listen: cfg.Gossip, Advertise: cfg.Advertise, Join: cfg.Join, Self: n.selfPeer(), Log: gossipLog{n.log},
+		})
+	}
+	if err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+// Run takes part in the site until ctx is done, and runs duties while this
+// node leads. It returns an error only when the node cannot go on: then the
+// process is to end, so that nothing is kept behind an error.
+func (n *Node) Run(ctx context.Context, duties ...Duty) error {
+	// Workers outlive ctx by the time it takes to hand the lead over.
+	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	var wg sync.WaitGroup
+	duties = append([]Duty{n.membership}, duties...)
+	for _, work := range []func(context.Context){
+		func(ctx context.Context) { n.election.watch(ctx, n.notify, n.loseLead) },
+		func(ctx context.Context) { n.runDuties(ctx, duties) },
+		n.watchLeader, n.committer.run, n.replica.writeSegments, n.fetchMissing, n.takeSnapshots, n.joinSite,
+	} {
+		wg.Go(func() { work(inner) })
+	}
+	n.network.Serve(n.serve)
+	defer wg.Wait()
+	defer cancel()
+	select {
+	case err := <-n.failed:
+		return err
+	case <-ctx.Done():
+		n.handOver()
+		return nil
+	}
+}
+
+// loseLead is called as soon as raft says that this node does not lead.
+func (n *Node) loseLead() {
+	n.reign.Store(nil)
+	n.leadChanged.notify()
+}
+
+// fail ends Run with the first reason.
+func (n *Node) fail(err error) {
+	select {
+	case n.failed <- err:
+	default:
+	}
+}
+
+// Close stops a node whose Run has returned, or never ran.
+func (n *Node) Close() error {
+	var err error
+	n.closeOnce.Do(func() {
+		close(n.closed)
+		// raft blocks until its notifications are taken.
+		drained := make(chan struct{})
+		go func() {
+			for {
+				select {
+				case <-n.notify:
+				case <-drained:
+					return
+				}
+			}
+		}()
+		err = errors.Join(n.gossip.Close(), n.raft.Shutdown().Error())
+		close(drained)
+		err = errors.Join(err, n.filter.Close(), n.network.Close())
+		n.work.Wait()
+		n.replica.segments.close()
+		n.replica.frames.close()
+		err = errors.Join(err, n.logs.Close(), n.lock())
+	})
+	return err
+}
 
 // Applied returns a channel that is closed when something is applied after the
 // call. Read what you wait for after taking the channel.
-func (n *Node) Applied() <-chan struct{} { panic("draft") }
+func (n *Node) Applied() <-chan struct{} { return n.replica.applied.wait() }
 
 // SegmentFile is the path of this node's own durable Parquet file whose rows
 // are exactly the cut, if it has one.
-func (n *Node) SegmentFile(s fsm.Stream, c fsm.Cut) (path string, ok bool) { panic("draft") }
+func (n *Node) SegmentFile(s fsm.Stream, c fsm.Cut) (path string, ok bool) {
+	if !n.replica.segments.has(s, c) {
+		return "", false
+	}
+	path = n.disk.Path(segmentName(s, c))
+	return path, path != ""
+}
 
-// Name is the node's name; Site is the site's.
-func (n *Node) Name() string { panic("draft") }
-func (n *Node) Site() string { panic("draft") }
+// Name is the node's name.
+func (n *Node) Name() string { return n.cfg.Name }
+
+// Site is the site's name.
+func (n *Node) Site() string { return n.cfg.Site }
+
+// ClusterAddress is where the others reach this node.
+func (n *Node) ClusterAddress() string { return string(n.network.Address()) }
 
 // Secret is the site's secret, the SipHash key of fsm.Key; ok is false until
 // the site has begun.
-func (n *Node) Secret() (key [16]byte, ok bool) { panic("draft") }
-
-// Status is this node's own view of itself and the site.
-type Status struct {
-	Node         string `json:"node"`
-	Site         string `json:"site"`
-	Leader       string `json:"leader"` // name, "" when there is none
-	State        string `json:"state"`  // leader, follower, candidate, waiting (not in a site yet)
-	Term         uint64 `json:"term"`
-	CommitIndex  uint64 `json:"commit_index"`
-	AppliedIndex uint64 `json:"applied_index"`
-	LastSeq      uint64 `json:"last_seq"`
-	LastFrame    uint64 `json:"last_frame"`
-	HeadReadings uint64 `json:"head_readings"`
-	Cuts         uint64 `json:"cuts"`
-	SyncedSeq    uint64 `json:"synced_seq"` // readings 1..SyncedSeq are in the bucket
-	Gaps         uint64 `json:"gaps"`
-	Missing      uint64 `json:"missing"` // cuts whose rows this node still fetches
-	Digest       string `json:"digest"`  // index:hex
-	Clock        string `json:"clock"`   // "ok" or "unknown"
-	Ready        bool   `json:"ready"`   // replayed and serving
-	Version      string `json:"version"`
+func (n *Node) Secret() (key [16]byte, ok bool) {
+	g, ok := n.replica.genesis()
+	return g.Secret, ok
 }
 
-// Status never blocks and needs no leader.
-func (n *Node) Status() Status { panic("draft") }
-
-// Member is a server of the raft configuration or a gossip peer.
-type Member struct {
-	Name    string `json:"name"`
-	ID      string `json:"id"`      // raft ServerID
-	Address string `json:"address"` // cluster address
-	Role    string `json:"role"`    // leader, voter, non-voter, joining
-	Alive   bool   `json:"alive"`   // as gossip sees it
-	HTTP    string `json:"http"`    // operators' address, "" when unknown
-	CoAP    string `json:"coap"`    // devices' address
+// takeSnapshots has raft take a snapshot when enough log has come since the
+// last. The log is kept back to the snapshot before.
+func (n *Node) takeSnapshots(ctx context.Context) {
+	for {
+		changed := n.replica.applied.wait()
+		if grown, last := n.replica.sinceSnapshot(); grown >= n.profile.snapshotBytes {
+			if err := n.snapshot(last); err != nil && ctx.Err() == nil {
+				n.log.Warn("no snapshot was taken", "err", err)
+				if pause(ctx, 10*time.Second) != nil {
+					return
+				}
+			}
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
-// Members never blocks and needs no leader.
-func (n *Node) Members() []Member { panic("draft") }
+func (n *Node) snapshot(last uint64) error {
+	keep := n.raft.ReloadableConfig()
+	keep.TrailingLogs = n.raft.LastIndex() - min(last, n.raft.LastIndex())
+	if err := n.raft.ReloadConfig(keep); err != nil {
+		return err
+	}
+	err := n.raft.Snapshot().Error()
+	if errors.Is(err, raft.ErrNothingNewToSnapshot) {
+		return nil
+	}
+	return err
+}
+
+// Snapshot takes a snapshot now.
+func (n *Node) Snapshot() error {
+	_, last := n.replica.sinceSnapshot()
+	return n.snapshot(last)
+}
+
+func (r *replica) sinceSnapshot() (bytes int64, index uint64) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.grown, r.snapshotAt
+}
+
+// loadFrames clears the open frames' files when there is no snapshot that
+// wants them: the log brings all of them again.
+func (r *replica) loadFrames(snapshots raft.SnapshotStore) error {
+	list, err := snapshots.List()
+	if err != nil || len(list) > 0 {
+		return err
+	}
+	_, err = r.frames.restore(nil)
+	return err
+}

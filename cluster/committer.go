@@ -1,0 +1,213 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"skerry/fsm"
+)
+
+// Bounds of one entry and of what is under way.
+const (
+	maxEntryBytes   = 256 << 10
+	maxEntryRecords = 4096
+	// maxInFlight entries may be written at once. What arrives meanwhile
+	// shares the next one; more in flight makes entries smaller, not faster.
+	maxInFlight    = 2
+	enqueueTimeout = 5 * time.Second
+)
+
+// submission is one proposer's command on its way into an entry.
+type submission struct {
+	term    uint64 // the reign it is meant for
+	op      fsm.Op
+	body    []byte
+	records int
+	done    chan answer // capacity 1
+}
+
+// answer is what became of a submission. fate is stored when err is nil.
+type answer struct {
+	result fsm.Result
+	fate   fate
+	err    error
+}
+
+// fate tells what is certain about a proposal that was sent once.
+type fate uint8
+
+const (
+	applied fate = iota // committed and applied; the result may hold refusals
+	refused             // this copy was not stored and never will be
+	unknown             // it may have been, or may yet be
+)
+
+// committer gathers submissions into entries and waits for them. Readings that
+// arrive while entries are being written share the next one.
+type committer struct {
+	n     *Node
+	mu    sync.Mutex
+	queue []*submission
+	bytes int // of the bodies in queue, at most profile.queueBytes
+	ready chan struct{}
+}
+
+func newCommitter(n *Node) *committer {
+	return &committer{n: n, ready: make(chan struct{}, 1)}
+}
+
+// submit puts s in the queue. ErrOverloaded: it is full, s was dropped.
+func (c *committer) submit(s *submission) error {
+	c.mu.Lock()
+	if c.bytes+len(s.body) > c.n.profile.queueBytes {
+		c.mu.Unlock()
+		return ErrOverloaded
+	}
+	c.queue = append(c.queue, s)
+	c.bytes += len(s.body)
+	c.mu.Unlock()
+	select {
+	case c.ready <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// take removes what fits into one entry from the queue's head: a run of
+// readings, or one other command.
+func (c *committer) take() []*submission {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	size, records, k := 0, 0, 0
+	for k < len(c.queue) {
+		s := c.queue[k]
+		size += len(s.body)
+		records += s.records
+		if k > 0 && (s.op != fsm.OpReadings || s.term != c.queue[0].term || size > maxEntryBytes || records > maxEntryRecords) {
+			break
+		}
+		c.bytes -= len(s.body)
+		k++
+		if s.op != fsm.OpReadings {
+			break
+		}
+	}
+	batch := c.queue[:k:k]
+	c.queue = c.queue[k:]
+	if len(c.queue) == 0 {
+		c.queue = nil
+	}
+	return batch
+}
+
+// written is an entry given to raft.
+type written struct {
+	future raft.ApplyFuture
+	subs   []*submission
+}
+
+// run writes entries until ctx is done, then answers what waits.
+func (c *committer) run(ctx context.Context) {
+	slots := make(chan struct{}, maxInFlight)
+	inFlight := make(chan written, maxInFlight)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for w := range inFlight {
+			c.finish(w)
+			<-slots
+		}
+	})
+	defer wg.Wait()
+	defer close(inFlight)
+	for {
+		select {
+		case <-ctx.Done():
+			for subs := c.take(); len(subs) > 0; subs = c.take() {
+				reply(subs, answer{fate: refused, err: ErrClosed})
+			}
+			return
+		case <-c.ready:
+		}
+		c.linger(ctx)
+		for ctx.Err() == nil {
+			slots <- struct{}{}
+			subs := c.take()
+			if len(subs) == 0 {
+				<-slots
+				break
+			}
+			if !c.write(subs, inFlight) {
+				<-slots
+			}
+		}
+	}
+}
+
+// linger waits for company, as configured, unless much waits already.
+func (c *committer) linger(ctx context.Context) {
+	if c.n.cfg.Linger == 0 {
+		return
+	}
+	select {
+	case <-time.After(c.n.cfg.Linger):
+	case <-ctx.Done():
+	}
+}
+
+// write gives one entry to raft; it reports false when it answered instead.
+func (c *committer) write(subs []*submission, inFlight chan<- written) bool {
+	r := c.n.reign.Load()
+	if r == nil || r.term != subs[0].term {
+		reply(subs, answer{fate: refused, err: ErrNotLeader})
+		return false
+	}
+	bodies := make([][]byte, len(subs))
+	size := 64
+	for i, s := range subs {
+		bodies[i] = s.body
+		size += len(s.body) + 10
+	}
+	now := c.n.cfg.Seams.Wall()
+	entry := fsm.AppendEntry(make([]byte, 0, size), fsm.Header{
+		Op: subs[0].op, ClockUnknown: clockUnknown(now), LogTime: r.logTime(), Received: now.UnixMicro(),
+	}, bodies...)
+	inFlight <- written{c.n.raft.Apply(entry, enqueueTimeout), subs}
+	return true
+}
+
+// finish waits for an entry and answers its submissions.
+func (c *committer) finish(w written) {
+	if err := w.future.Error(); err != nil {
+		a := answer{fate: unknown, err: fmt.Errorf("%w (%w)", ErrUnknown, err)}
+		if errors.Is(err, raft.ErrNotLeader) || errors.Is(err, raft.ErrEnqueueTimeout) ||
+			errors.Is(err, raft.ErrLeadershipTransferInProgress) {
+			a = answer{fate: refused, err: ErrNotLeader}
+		}
+		reply(w.subs, a)
+		return
+	}
+	outcomes, ok := w.future.Response().([][]fsm.Outcome)
+	if !ok || len(outcomes) != len(w.subs) {
+		panic(fmt.Sprintf("entry %d of %d submissions was answered with %v", w.future.Index(), len(w.subs), w.future.Response()))
+	}
+	for i, s := range w.subs {
+		s.done <- answer{result: fsm.Result{Index: w.future.Index(), Outcomes: outcomes[i]}}
+	}
+}
+
+func reply(subs []*submission, a answer) {
+	for _, s := range subs {
+		s.done <- a
+	}
+}
+
+// unknownBefore is a time that no gateway of this program can truly have.
+var unknownBefore = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// clockUnknown tells that a wall clock was never set.
+func clockUnknown(now time.Time) bool { return now.Before(unknownBefore) }

@@ -1,0 +1,118 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"regexp"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"skerry/cluster/disk"
+	"skerry/cluster/gossip"
+	"skerry/cluster/logstore"
+	"skerry/cluster/transport"
+)
+
+// Config is what a node is told.
+type Config struct {
+	Name string // lower-case letters, digits and '-', unique in the site, at most 40 bytes
+	Site string // as Name
+	Dir  string // the data directory; one process at a time
+
+	Cluster   string // host:port for raft and calls, TCP
+	Gossip    string // host:port, TCP and UDP
+	Advertise string // host told to the others, "" for the one bound
+	HTTP      string // addresses told to the others, not bound here
+	CoAP      string
+
+	BootstrapExpect int      // nodes that begin a new site together, 1 or more
+	Join            []string // gossip addresses of any nodes of the site
+
+	Profile  string        // "ssd", "sdcard" or "wan"; "" is ssd
+	LogStore logstore.Kind // "" is wal
+	Linger   time.Duration // how long an entry may wait for company; 0 does not wait
+
+	Version string
+	Logger  *slog.Logger // nil discards
+	Seams   Seams
+}
+
+// Seams are where a test puts its own parts. The zero value is the real ones.
+type Seams struct {
+	Disk    disk.Disk
+	Network func(raft.ServerID) (transport.Network, error)
+	Gossip  func(gossip.Peer) (gossip.Gossip, error)
+	Logs    func(failed func(error)) (Logs, error)
+	Wall    func() time.Time // the node's wall clock
+}
+
+// Logs are raft's stores.
+type Logs struct {
+	Log      raft.LogStore
+	Stable   raft.StableStore
+	Snapshot raft.SnapshotStore
+	Close    func() error
+}
+
+// profile is what depends on the kind of disk and network.
+type profile struct {
+	heartbeat, election, lease time.Duration
+	snapshotBytes              int64 // of log between two snapshots
+	queueBytes                 int   // proposals that wait for an entry
+	windowBytes                uint64
+	cutRows, cutBytes          uint64
+}
+
+var profiles = map[string]profile{
+	"ssd": {
+		heartbeat: 300 * time.Millisecond, election: 300 * time.Millisecond, lease: 200 * time.Millisecond,
+		snapshotBytes: 256 << 20, queueBytes: 16 << 20, windowBytes: 128 << 20, cutRows: 1 << 20, cutBytes: 16 << 20,
+	},
+	"sdcard": {
+		heartbeat: 5 * time.Second, election: 5 * time.Second, lease: 2500 * time.Millisecond,
+		snapshotBytes: 64 << 20, queueBytes: 4 << 20, windowBytes: 32 << 20, cutRows: 1 << 20, cutBytes: 16 << 20,
+	},
+	"wan": {
+		heartbeat: 2 * time.Second, election: 2 * time.Second, lease: time.Second,
+		snapshotBytes: 256 << 20, queueBytes: 16 << 20, windowBytes: 128 << 20, cutRows: 1 << 20, cutBytes: 16 << 20,
+	},
+}
+
+var nameRule = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`)
+
+// withDefaults validates c and fills what was left out.
+func (c Config) withDefaults() (Config, error) {
+	for what, name := range map[string]string{"--name": c.Name, "--site": c.Site} {
+		if !nameRule.MatchString(name) {
+			return c, fmt.Errorf("%s %q: use 1 to 40 lower-case letters, digits and '-'", what, name)
+		}
+	}
+	if c.Dir == "" && c.Seams.Disk == nil {
+		return c, errors.New("--data: name a directory of this node's own")
+	}
+	if c.BootstrapExpect < 1 || c.BootstrapExpect > 9 {
+		return c, fmt.Errorf("--bootstrap-expect %d: a site begins with 1 to 9 nodes", c.BootstrapExpect)
+	}
+	if c.Profile == "" {
+		c.Profile = "ssd"
+	}
+	if _, ok := profiles[c.Profile]; !ok {
+		return c, fmt.Errorf("--profile %q is not known: use ssd, sdcard or wan", c.Profile)
+	}
+	if c.LogStore == "" {
+		c.LogStore = logstore.WAL
+	}
+	if c.Linger < 0 || c.Linger > time.Second {
+		return c, fmt.Errorf("--linger %s: use 0 to 1s", c.Linger)
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	if c.Seams.Wall == nil {
+		c.Seams.Wall = time.Now
+	}
+	return c, nil
+}

@@ -1,0 +1,82 @@
+package cluster
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+
+	"github.com/hashicorp/raft"
+
+	"skerry/cluster/disk"
+)
+
+// dirFormat is the format of the data directory. A newer one is refused.
+const dirFormat = 1
+
+const (
+	identityFile = "node.json"
+	maxIdentity  = 64 << 10
+)
+
+// identity is who a data directory belongs to. It is written when the
+// directory is made and when the node pledges.
+type identity struct {
+	Format int           `json:"format"`
+	Site   string        `json:"site"`
+	Name   string        `json:"name"`
+	ID     raft.ServerID `json:"id"`
+	// Pledge are the servers, by ID, with which this one agreed to begin the
+	// site, once and for all.
+	Pledge []raft.Server `json:"pledge,omitempty"`
+}
+
+// loadIdentity reads the directory's identity, or makes a new one.
+func loadIdentity(d disk.Disk, site, name string) (identity, error) {
+	b, err := disk.ReadFile(d, identityFile, maxIdentity)
+	if errors.Is(err, fs.ErrNotExist) {
+		var random [8]byte
+		if _, err := rand.Read(random[:]); err != nil {
+			return identity{}, err
+		}
+		id := identity{Format: dirFormat, Site: site, Name: name, ID: raft.ServerID(name + "." + hex.EncodeToString(random[:]))}
+		return id, id.save(d)
+	}
+	if err != nil {
+		return identity{}, fmt.Errorf("read %s: %w", identityFile, err)
+	}
+	var id identity
+	if err := json.Unmarshal(b, &id); err != nil {
+		return identity{}, fmt.Errorf("%s is damaged (%w): move the directory away and start with an empty one; the site will bring the data back", identityFile, err)
+	}
+	switch {
+	case id.Format > dirFormat:
+		return identity{}, fmt.Errorf("the data directory has format %d and this skerry knows up to %d: upgrade this node", id.Format, dirFormat)
+	case id.Site != site:
+		return identity{}, fmt.Errorf("the data directory belongs to site %q, not %q: check --data and --site", id.Site, site)
+	case id.Name != name:
+		return identity{}, fmt.Errorf("the data directory belongs to node %q, not %q: check --data and --name", id.Name, name)
+	}
+	return id, nil
+}
+
+func (id identity) save(d disk.Disk) error {
+	return disk.WriteFile(d, identityFile, func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(id)
+	})
+}
+
+// nodeName is the name in a ServerID.
+func nodeName(id raft.ServerID) string {
+	s := string(id)
+	if i := strings.LastIndexByte(s, '.'); i >= 0 {
+		return s[:i]
+	}
+	return s
+}

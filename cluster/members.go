@@ -1,0 +1,193 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sort"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"skerry/cluster/gossip"
+	"skerry/cluster/transport"
+)
+
+const (
+	membersEvery  = time.Second
+	memberTimeout = 10 * time.Second
+	promoteBehind = 256 // entries a non-voter may lack when it becomes a voter
+	leaveHandover = 5 * time.Second
+)
+
+// standing is what a leader asks a server about itself.
+type standing struct {
+	Applied uint64 `json:"applied"`
+	Missing int    `json:"missing"` // cuts whose rows it still fetches
+}
+
+func (n *Node) standing() standing {
+	return standing{Applied: n.replica.appliedIndex(), Missing: n.replica.missingCount()}
+}
+
+// membership is the duty that makes the raft configuration follow what gossip
+// brings: new servers enter as non-voters and become voters when whole, one at
+// a time; a server whose name came back with another identity is removed;
+// addresses follow the servers.
+func (n *Node) membership(ctx context.Context, lead *Lead) {
+	tick := time.NewTicker(membersEvery)
+	defer tick.Stop()
+	for {
+		if err := n.reviseMembers(ctx, lead); err != nil && ctx.Err() == nil {
+			n.log.Warn("the members were not revised", "term", lead.Term, "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-n.gossip.Changed():
+		case <-tick.C:
+		}
+	}
+}
+
+// reviseMembers makes at most one change of the configuration.
+func (n *Node) reviseMembers(ctx context.Context, lead *Lead) error {
+	future := n.raft.GetConfiguration()
+	if err := future.Error(); err != nil {
+		return err
+	}
+	servers := map[raft.ServerID]raft.Server{}
+	byName := map[string]raft.Server{}
+	for _, s := range future.Configuration().Servers {
+		servers[s.ID] = s
+		byName[nodeName(s.ID)] = s
+	}
+	for _, p := range n.sitePeers() {
+		if !p.Alive {
+			continue
+		}
+		id, addr := raft.ServerID(p.ID), raft.ServerAddress(p.Cluster)
+		s, known := servers[id]
+		switch {
+		case n.reign.Load() == nil || ctx.Err() != nil:
+			return ctx.Err()
+		case !known:
+			if old, ok := byName[p.Name]; ok && n.aliveServer(old.ID) {
+				return fmt.Errorf("two nodes are named %q: stop one or give it another --name and an empty --data", p.Name)
+			} else if ok {
+				n.log.Info("removes a server that came back as another", "node", p.Name, "id", old.ID)
+				return n.raft.RemoveServer(old.ID, future.Index(), memberTimeout).Error()
+			}
+			n.log.Info("adds a node", "node", p.Name, "id", id)
+			return n.raft.AddNonvoter(id, addr, future.Index(), memberTimeout).Error()
+		case s.Address != addr && s.Suffrage == raft.Voter:
+			n.log.Info("a node moved", "node", p.Name, "address", addr)
+			return n.raft.AddVoter(id, addr, future.Index(), memberTimeout).Error()
+		case s.Address != addr:
+			return n.raft.AddNonvoter(id, addr, future.Index(), memberTimeout).Error()
+		case s.Suffrage == raft.Nonvoter && n.whole(ctx, s):
+			n.log.Info("a node becomes a voter", "node", p.Name, "id", id)
+			return n.raft.AddVoter(id, addr, future.Index(), memberTimeout).Error()
+		}
+	}
+	return nil
+}
+
+// whole reports that a server lacks neither entries nor segments.
+func (n *Node) whole(ctx context.Context, s raft.Server) bool {
+	b, err := n.call(ctx, transport.Peer{ID: s.ID, Address: s.Address}, callStanding, nil)
+	if err != nil {
+		return false
+	}
+	var st standing
+	if err := json.Unmarshal(b, &st); err != nil {
+		return false
+	}
+	return st.Missing == 0 && st.Applied > 0 && st.Applied+promoteBehind >= n.raft.CommitIndex()
+}
+
+// sitePeers are the peers of this site by name, then ID.
+func (n *Node) sitePeers() []gossip.Peer {
+	var peers []gossip.Peer
+	for _, p := range n.gossip.Peers() {
+		if p.Site == n.cfg.Site {
+			peers = append(peers, p)
+		}
+	}
+	sort.Slice(peers, func(i, j int) bool {
+		if peers[i].Name != peers[j].Name {
+			return peers[i].Name < peers[j].Name
+		}
+		return peers[i].ID < peers[j].ID
+	})
+	return peers
+}
+
+func (n *Node) aliveServer(id raft.ServerID) bool {
+	for _, p := range n.gossip.Peers() {
+		if p.ID == string(id) && p.Alive {
+			return true
+		}
+	}
+	return false
+}
+
+// Leave takes this node out of the site for good: it hands the lead over and
+// asks the leader to remove it. The node is then to be stopped, and its data
+// directory is of no more use.
+func (n *Node) Leave(ctx context.Context) error {
+	n.handOver()
+	to, err := n.awaitLeader(ctx, time.Now().Add(leaderPatience), false)
+	if err != nil {
+		return err
+	}
+	if to.self {
+		if n.voters() <= 1 {
+			return errors.New("this is the site's last node: there is no other to keep the data")
+		}
+		return n.removeServer(n.id.ID)
+	}
+	_, err = n.call(ctx, to.peer, callLeave, []byte(n.id.ID))
+	return err
+}
+
+func (n *Node) removeServer(id raft.ServerID) error {
+	if n.reign.Load() == nil {
+		return ErrNotLeader
+	}
+	return n.raft.RemoveServer(id, 0, memberTimeout).Error()
+}
+
+// handOver gives the lead to another voter, if there is one, within a bound.
+func (n *Node) handOver() {
+	if n.raft.State() != raft.Leader || n.voters() < 2 {
+		return
+	}
+	done := make(chan error, 1)
+	n.work.Go(func() { done <- n.raft.LeadershipTransfer().Error() })
+	t := time.NewTimer(leaveHandover)
+	defer t.Stop()
+	select {
+	case err := <-done:
+		if err != nil {
+			n.log.Warn("the lead was not handed over", "err", err)
+		}
+	case <-t.C:
+		n.log.Warn("the lead was not handed over in time")
+	}
+}
+
+func (n *Node) voters() int {
+	future := n.raft.GetConfiguration()
+	if future.Error() != nil {
+		return 0
+	}
+	v := 0
+	for _, s := range future.Configuration().Servers {
+		if s.Suffrage == raft.Voter {
+			v++
+		}
+	}
+	return v
+}

@@ -1,0 +1,180 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"skerry/fsm"
+)
+
+const (
+	leaderPatience = 5 * time.Second  // how long a proposal waits for a leader
+	retryFor       = 60 * time.Second // after the first copy was sent, by the monotonic clock
+	retryPause     = 20 * time.Millisecond
+)
+
+// Propose gives a command to the site and returns when it is committed on a
+// majority of disks and applied. It works on any node. A *fsm.Batch or
+// *fsm.FrameCommand is retried by its keys until ctx is done, 60 s at most. A
+// result may hold refusals. Errors: ErrNoLeader and ErrOverloaded (nothing was
+// stored, ever), ErrUnknown (it may have been), ErrClosed.
+//
+// Where there is no leader and nothing was sent yet it waits 5 s, then returns
+// ErrNoLeader. Callers bound the rest by ctx.
+func (n *Node) Propose(ctx context.Context, cmd fsm.Command) (fsm.Result, error) {
+	op, body := fsm.Encode(cmd)
+	if err := fsm.Check(op, body); err != nil {
+		return fsm.Result{}, err
+	}
+	p := proposal{n: n, op: op, body: body, start: time.Now(), keyed: op == fsm.OpReadings || op == fsm.OpFrame}
+	if p.keyed {
+		p.items = 1
+		if b, ok := cmd.(*fsm.Batch); ok {
+			p.items = len(b.Items)
+		}
+	}
+	return p.run(ctx)
+}
+
+// Propose is Node.Propose without forwarding: it fails with ErrNotLeader
+// unless this node leads in the duty's term. A fsm.DutyCommand is stamped with
+// the term.
+func (l *Lead) Propose(ctx context.Context, cmd fsm.Command) (fsm.Result, error) {
+	if d, ok := cmd.(fsm.DutyCommand); ok {
+		cmd = d.InTerm(l.Term)
+	}
+	op, body := fsm.Encode(cmd)
+	if err := fsm.Check(op, body); err != nil {
+		return fsm.Result{}, err
+	}
+	r := l.n.reign.Load()
+	if r == nil || r.term != l.Term {
+		return fsm.Result{}, ErrNotLeader
+	}
+	if op == fsm.OpReadings || op == fsm.OpFrame {
+		fsm.SetBorn(body, r.logTime())
+	}
+	a := l.n.submitAndWait(ctx, l.Term, op, body)
+	return a.result, a.err
+}
+
+// Lead is one term of leading.
+type Lead struct {
+	Term uint64
+	n    *Node
+}
+
+// proposal is one command until its outcome is known.
+type proposal struct {
+	n     *Node
+	op    fsm.Op
+	body  []byte
+	items int
+	keyed bool // retries are recognised by their keys
+	start time.Time
+	doubt bool // a copy was sent whose fate is not known
+}
+
+func (p *proposal) run(ctx context.Context) (fsm.Result, error) {
+	for {
+		to, err := p.n.awaitLeader(ctx, p.start.Add(leaderPatience), p.doubt)
+		if err != nil {
+			return fsm.Result{}, p.failed(ErrNoLeader)
+		}
+		born, err := p.n.born(ctx, to)
+		// The clock is read after born was told: a process that was paused
+		// before, and so is late, finds out here; one paused after it sends a
+		// copy that Apply refuses.
+		if late := time.Since(p.start) > retryFor; late || (err == nil && ctx.Err() != nil) {
+			return fsm.Result{}, p.failed(ErrNoLeader)
+		}
+		if err == nil {
+			a := p.send(ctx, to, born)
+			switch {
+			case a.fate == applied && !p.expired(a.result):
+				return a.result, nil
+			case a.fate == unknown:
+				p.doubt = true
+				if !p.keyed {
+					return fsm.Result{}, ErrUnknown
+				}
+			case errors.Is(a.err, ErrOverloaded), errors.Is(a.err, ErrClosed):
+				return fsm.Result{}, p.failed(a.err)
+			case a.fate == refused && !errors.Is(a.err, ErrNotLeader):
+				return fsm.Result{}, a.err
+			}
+		}
+		if err := pause(ctx, retryPause); err != nil {
+			return fsm.Result{}, p.failed(ErrNoLeader)
+		}
+	}
+}
+
+// failed is certain when no copy's fate is in doubt.
+func (p *proposal) failed(certain error) error {
+	if p.doubt {
+		return ErrUnknown
+	}
+	return certain
+}
+
+// expired reports a result in which Apply refused this copy as too old, or as
+// one too many, while another copy may yet be stored: neither says anything
+// about the message, so it is sent again.
+func (p *proposal) expired(r fsm.Result) bool {
+	if !p.keyed {
+		return false
+	}
+	for _, o := range r.Outcomes {
+		if o.Code == fsm.Expired || (p.doubt && o.Code == fsm.WindowFull) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *proposal) send(ctx context.Context, to leaderInfo, born fsm.LogTime) answer {
+	body := p.body
+	if p.keyed {
+		// A copy that was sent before may still be read by its receiver.
+		body = append([]byte(nil), body...)
+		fsm.SetBorn(body, born)
+		fsm.SetWaited(body, time.Since(p.start).Microseconds())
+	}
+	if to.self {
+		return p.n.submitAndWait(ctx, to.term, p.op, body)
+	}
+	return p.n.forward(ctx, to, p.op, body)
+}
+
+// submitAndWait gives a checked body to this node's own committer.
+func (n *Node) submitAndWait(ctx context.Context, term uint64, op fsm.Op, body []byte) answer {
+	s := &submission{term: term, op: op, body: body, done: make(chan answer, 1)}
+	if op == fsm.OpReadings {
+		s.records = fsm.BatchRecords(body)
+	}
+	if err := n.committer.submit(s); err != nil {
+		return answer{fate: refused, err: err}
+	}
+	select {
+	case a := <-s.done:
+		return a
+	case <-ctx.Done():
+		return answer{fate: unknown, err: fmt.Errorf("%w: %w", ErrUnknown, ctx.Err())}
+	case <-n.closed:
+		return answer{fate: unknown, err: ErrUnknown}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,112 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+
+	"skerry/cluster/logstore"
+)
+
+const (
+	snapshotsKept = 2
+	// never is a threshold that raft's own snapshot timer does not reach:
+	// skerry takes snapshots by bytes of log.
+	never = 1 << 62
+)
+
+func (n *Node) raftConfig() *raft.Config {
+	c := raft.DefaultConfig()
+	c.LocalID = n.id.ID
+	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = n.profile.heartbeat, n.profile.election, n.profile.lease
+	c.CommitTimeout = n.profile.heartbeat / 6
+	c.MaxAppendEntries = 64
+	c.BatchApplyCh = true
+	c.SnapshotThreshold = never
+	c.NotifyCh = n.notify
+	c.Logger = hclogTo(n.log)
+	return c
+}
+
+// openLogs opens raft's stores on a real disk.
+func openLogs(cfg Config, dir string, logger *slog.Logger, failed func(error)) (Logs, error) {
+	s, err := logstore.Open(logstore.Config{Dir: dir, Kind: cfg.LogStore, Logger: hclogTo(logger), Failed: failed})
+	if err != nil {
+		return Logs{}, err
+	}
+	snapshots, err := raft.NewFileSnapshotStoreWithLogger(dir, snapshotsKept, hclogTo(logger))
+	if err != nil {
+		_ = s.Close() // nothing was written
+		return Logs{}, err
+	}
+	return Logs{Log: s.Log, Stable: s.Stable, Snapshot: snapshots, Close: s.Close}, nil
+}
+
+// lockDir takes the data directory for this process alone.
+func lockDir(dir string) (release func() error, err error) {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, fmt.Errorf("--data: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o640)
+	if err != nil {
+		return nil, fmt.Errorf("--data: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = f.Close() // it was never ours
+		return nil, fmt.Errorf("the data directory %s is in use by another process: stop that one or name another --data", dir)
+	}
+	return f.Close, nil
+}
+
+// hclogTo passes raft's lines on. What raft calls an error while it looks for
+// peers is daily bread here, so all but errors are debug lines.
+func hclogTo(l *slog.Logger) hclog.Logger {
+	sink := hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: raftLog{l}, DisableTime: true})
+	if !l.Enabled(context.Background(), slog.LevelDebug) {
+		sink.SetLevel(hclog.Error)
+	}
+	return sink
+}
+
+// raftLog takes lines of hclog, "[LEVEL] name: message: key=value".
+type raftLog struct{ l *slog.Logger }
+
+func (r raftLog) Write(b []byte) (int, error) {
+	level, text := splitLevel(string(b))
+	if level > slog.LevelWarn {
+		level = slog.LevelWarn
+	} else {
+		level = slog.LevelDebug
+	}
+	r.l.Log(context.Background(), level, "raft: "+text)
+	return len(b), nil
+}
+
+// gossipLog takes memberlist's lines, "[LEVEL] memberlist: message".
+type gossipLog struct{ l *slog.Logger }
+
+func (g gossipLog) Write(b []byte) (int, error) {
+	_, text := splitLevel(string(b))
+	g.l.Debug("gossip: " + text)
+	return len(b), nil
+}
+
+func splitLevel(line string) (slog.Level, string) {
+	line = strings.TrimSpace(line)
+	for word, level := range map[string]slog.Level{
+		"[ERROR]": slog.LevelError, "[ERR]": slog.LevelError, "[WARN]": slog.LevelWarn, "[INFO]": slog.LevelInfo,
+		"[DEBUG]": slog.LevelDebug, "[TRACE]": slog.LevelDebug,
+	} {
+		if rest, ok := strings.CutPrefix(line, word); ok {
+			return level, strings.TrimSpace(rest)
+		}
+	}
+	return slog.LevelInfo, line
+}

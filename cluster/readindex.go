@@ -1,0 +1,178 @@
+package cluster
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"skerry/cluster/transport"
+)
+
+// confirmTimeout bounds one round of asking the voters.
+const confirmTimeout = 2 * time.Second
+
+// readIndexes finds indexes at which a read is linearizable (Ongaro, Raft
+// thesis, section 6.4): the commit index of a leader whose term a majority
+// confirms after the read began. Reads that arrive while a round is asked
+// share the next one.
+type readIndexes struct {
+	n  *Node
+	mu sync.Mutex
+	// running is set while a round is asked; next gathers those who came too
+	// late for it.
+	running bool
+	next    *round
+}
+
+type round struct {
+	done  chan struct{}
+	index uint64
+	err   error
+}
+
+// index returns an index such that a state that has applied it holds every
+// write acknowledged before the call. Errors: ErrNotLeader, ErrNoLeader.
+func (ri *readIndexes) index(ctx context.Context) (uint64, error) {
+	ri.mu.Lock()
+	if ri.next == nil {
+		ri.next = &round{done: make(chan struct{})}
+	}
+	r := ri.next
+	if !ri.running {
+		ri.running = true
+		ri.n.work.Go(ri.ask)
+	}
+	ri.mu.Unlock()
+	select {
+	case <-r.done:
+		return r.index, r.err
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+// ask runs rounds until nobody waits.
+func (ri *readIndexes) ask() {
+	for {
+		ri.mu.Lock()
+		r := ri.next
+		ri.next = nil
+		ri.running = r != nil
+		ri.mu.Unlock()
+		if r == nil {
+			return
+		}
+		r.index, r.err = ri.n.confirm()
+		close(r.done)
+	}
+}
+
+// confirm notes the commit index, then asks a majority of the voters whether
+// they still are in this term: no later term can then have had a leader
+// before the asking began.
+func (n *Node) confirm() (uint64, error) {
+	reign := n.reign.Load()
+	if reign == nil {
+		return 0, ErrNotLeader
+	}
+	index := n.raft.CommitIndex()
+	future := n.raft.GetConfiguration()
+	if err := future.Error(); err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), confirmTimeout)
+	defer cancel()
+	voters, yes := 0, 0
+	replies := make(chan bool, 16)
+	for _, s := range future.Configuration().Servers {
+		if s.Suffrage != raft.Voter {
+			continue
+		}
+		voters++
+		if s.ID == n.id.ID {
+			if n.raft.CurrentTerm() == reign.term {
+				yes++
+			}
+			continue
+		}
+		n.work.Go(func() {
+			b, err := n.network.Call(ctx, transport.Peer{ID: s.ID, Address: s.Address}, callTerm, nil)
+			ok := err == nil && len(b) == 8 && binary.LittleEndian.Uint64(b) == reign.term
+			select {
+			case replies <- ok:
+			case <-ctx.Done():
+			}
+		})
+	}
+	for asked := voters - 1; yes <= voters/2; asked-- {
+		if asked <= 0 {
+			return 0, fmt.Errorf("%w: a majority did not confirm the term", ErrNoLeader)
+		}
+		select {
+		case ok := <-replies:
+			if ok {
+				yes++
+			}
+		case <-ctx.Done():
+			return 0, fmt.Errorf("%w: a majority did not confirm the term in time", ErrNoLeader)
+		}
+	}
+	return index, nil
+}
+
+// View returns a view at consistency c; it waits for what c promises.
+// Errors: ErrNoLeader, ctx errors. Local never waits.
+func (n *Node) View(ctx context.Context, c Consistency) (*View, error) {
+	switch c {
+	case Local:
+		return &View{n}, nil
+	case Leader:
+		if n.reign.Load() != nil {
+			return &View{n}, nil
+		}
+	}
+	index, err := n.readIndex(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := n.replica.await(ctx, index); err != nil {
+		return nil, err
+	}
+	return &View{n}, nil
+}
+
+// readIndex asks the leader, wherever it is.
+func (n *Node) readIndex(ctx context.Context) (uint64, error) {
+	deadline := time.Now().Add(leaderPatience)
+	for {
+		to, err := n.awaitLeader(ctx, deadline, false)
+		if err != nil {
+			return 0, err
+		}
+		var index uint64
+		if to.self {
+			index, err = n.reads.index(ctx)
+		} else {
+			var b []byte
+			if b, err = n.call(ctx, to.peer, callReadIndex, nil); err == nil && len(b) == 8 {
+				index = binary.LittleEndian.Uint64(b)
+			}
+		}
+		if err == nil {
+			return index, nil
+		}
+		if ctx.Err() != nil {
+			return 0, ctx.Err()
+		}
+		if time.Now().After(deadline) {
+			return 0, fmt.Errorf("%w (%w)", ErrNoLeader, err)
+		}
+		if err := pause(ctx, retryPause); err != nil {
+			return 0, err
+		}
+	}
+}

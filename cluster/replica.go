@@ -1,0 +1,313 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"skerry/fsm"
+)
+
+// replica is the state and this node's files of it: the raft.FSM. It holds the
+// one lock on the state.
+type replica struct {
+	log      *slog.Logger
+	segments *segments
+	frames   *frameStore
+	fail     func(error) // ends the node
+	applied  signal      // after each batch of entries
+	closing  signal      // after a cut was made durable, or missing changed
+	cutMade  chan struct{}
+
+	mu    sync.RWMutex
+	state *fsm.State
+	// index is of the last command applied. Entries that are raft's own do not
+	// count: they change nothing here.
+	index uint64
+	// pending are cuts of this node's own log that are not yet durable, in the
+	// order of cutting. They stay readable from memory.
+	pending []*fsm.Closed
+	// missing are cuts whose rows a restored snapshot did not bring, and
+	// missingFrames are open frames without bytes.
+	missing       map[segmentKey]fsm.Cut
+	missingFrames map[fsm.Seq]fsm.Frame
+	grown         int64 // bytes of entries applied since the last snapshot
+	snapshotAt    uint64
+	decoded       decodedCache
+}
+
+func newReplica(log *slog.Logger, segs *segments, frames *frameStore, fail func(error)) *replica {
+	return &replica{
+		log: log, segments: segs, frames: frames, fail: fail, state: fsm.NewState(),
+		cutMade: make(chan struct{}, 1), missing: map[segmentKey]fsm.Cut{}, missingFrames: map[fsm.Seq]fsm.Frame{},
+	}
+}
+
+// Apply is raft.FSM's.
+func (r *replica) Apply(l *raft.Log) any { return r.ApplyBatch([]*raft.Log{l})[0] }
+
+// ApplyBatch is raft.BatchingFSM's. Each response is a [][]fsm.Outcome. An
+// entry that cannot be applied ends the node.
+func (r *replica) ApplyBatch(logs []*raft.Log) []any {
+	responses := make([]any, len(logs))
+	r.mu.Lock()
+	defer r.applied.notify()
+	defer r.mu.Unlock()
+	for i, l := range logs {
+		if l.Type != raft.LogCommand {
+			continue
+		}
+		a, err := r.state.Apply(l.Index, l.Term, l.Data)
+		if err == nil {
+			err = r.keep(&a)
+		}
+		if err != nil {
+			r.fail(fmt.Errorf("the log cannot be applied: %w", err))
+			responses[i] = err
+			return responses
+		}
+		r.index = l.Index
+		r.grown += int64(len(l.Data))
+		responses[i] = a.Outcomes
+	}
+	return responses
+}
+
+// keep takes what an entry handed to the node. The caller holds mu.
+func (r *replica) keep(a *fsm.Applied) error {
+	if a.Frame != nil {
+		if err := r.frames.put(a.Frame.Frame.Seq, a.Frame.JPEG); err != nil {
+			return err
+		}
+	}
+	for i := range a.Cuts {
+		c := &a.Cuts[i]
+		if c.Stream == fsm.Frames {
+			r.frames.closeHead()
+		}
+		if r.segments.adopt(c.Stream, c.Cut) { // replayed: the file is there
+			r.covered(c.Stream, c.Cut)
+			continue
+		}
+		r.pending = append(r.pending, c)
+		select {
+		case r.cutMade <- struct{}{}:
+		default:
+		}
+	}
+	return nil
+}
+
+// covered notes that a cut's rows are durable here. The caller holds mu.
+func (r *replica) covered(s fsm.Stream, c fsm.Cut) {
+	delete(r.missing, segmentKey{s, c.First})
+	if s == fsm.Frames {
+		for seq := c.First; seq <= c.Last; seq++ {
+			delete(r.missingFrames, seq)
+		}
+		if err := r.frames.drop(c.First, c.Last); err != nil {
+			r.log.Warn("a frames file was not removed", "err", err)
+		}
+	}
+}
+
+// writeSegments makes cuts durable until ctx is done.
+func (r *replica) writeSegments(ctx context.Context) {
+	for {
+		c := r.nextPending()
+		if c == nil {
+			select {
+			case <-ctx.Done():
+				return
+			case <-r.cutMade:
+				continue
+			}
+		}
+		err := r.writeSegment(c)
+		if err != nil && !errors.Is(err, ErrMissing) {
+			r.fail(err) // the disk does not keep what it is given
+			return
+		}
+		r.mu.Lock()
+		r.pending = r.pending[1:]
+		if err == nil {
+			r.covered(c.Stream, c.Cut)
+		} else { // frames that a snapshot did not bring: fetched as a whole
+			r.missing[segmentKey{c.Stream, c.Cut.First}] = c.Cut
+		}
+		r.mu.Unlock()
+		r.closing.notify()
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+func (r *replica) nextPending() *fsm.Closed {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if len(r.pending) == 0 {
+		return nil
+	}
+	return r.pending[0]
+}
+
+// Restore is raft.FSM's: it replaces everything by a snapshot and lists the
+// rows that this node has to fetch.
+func (r *replica) Restore(rc io.ReadCloser) error {
+	defer func() { _ = rc.Close() }()
+	state, err := fsm.Restore(rc)
+	if err != nil {
+		return fmt.Errorf("the snapshot cannot be restored: %w", err)
+	}
+	r.mu.Lock()
+	defer r.applied.notify()
+	defer r.closing.notify()
+	defer r.mu.Unlock()
+	r.missing = map[segmentKey]fsm.Cut{}
+	pending := map[segmentKey]bool{}
+	for _, c := range r.pending {
+		pending[segmentKey{c.Stream, c.Cut.First}] = true
+	}
+	for _, s := range []fsm.Stream{fsm.Readings, fsm.Frames} {
+		for _, c := range state.Cuts(s) {
+			if key := (segmentKey{s, c.First}); !pending[key] && !r.segments.has(s, c) && !r.segments.adopt(s, c) {
+				r.missing[key] = c
+			}
+		}
+	}
+	frames, err := r.frames.restore(state.OpenFrames())
+	if err != nil {
+		return err
+	}
+	r.missingFrames = map[fsm.Seq]fsm.Frame{}
+	for _, f := range frames {
+		r.missingFrames[f.Seq] = f
+	}
+	r.state = state
+	r.index, _ = state.Digest()
+	r.snapshotAt, r.grown = r.index, 0
+	return nil
+}
+
+// await returns when the command at index is applied.
+func (r *replica) await(ctx context.Context, index uint64) error {
+	for {
+		changed := r.applied.wait()
+		if r.appliedIndex() >= index {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (r *replica) appliedIndex() uint64 {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.index
+}
+
+func (r *replica) logTime() fsm.LogTime {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.state.LogTime()
+}
+
+func (r *replica) genesis() (fsm.Genesis, bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.state.Genesis()
+}
+
+func (r *replica) missingCount() int {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return len(r.missing) + len(r.missingFrames)
+}
+
+// persistPatience bounds the wait for segments before a snapshot.
+const persistPatience = 2 * time.Minute
+
+// Snapshot is raft.FSM's. It is quick: entries wait meanwhile.
+func (r *replica) Snapshot() (raft.FSMSnapshot, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.grown, r.snapshotAt = 0, r.index
+	return &frozen{r: r, snapshot: r.state.Snapshot()}, nil
+}
+
+// frozen is a state at one index, to be persisted.
+type frozen struct {
+	r        *replica
+	snapshot *fsm.Snapshot
+}
+
+// Persist is raft.FSMSnapshot's. raft drops log after it, so it first waits
+// until every cut of this node's own log up to the snapshot is durable, and
+// syncs the frames; else it fails and raft keeps its log.
+func (f *frozen) Persist(sink raft.SnapshotSink) error {
+	err := f.r.awaitDurable(f.snapshot)
+	if err == nil {
+		err = f.r.frames.sync()
+	}
+	if err == nil {
+		_, err = f.snapshot.WriteTo(sink)
+	}
+	if err != nil {
+		_ = sink.Cancel() // the first error says why
+		return err
+	}
+	return sink.Close()
+}
+
+// Release is raft.FSMSnapshot's.
+func (f *frozen) Release() {}
+
+func (r *replica) awaitDurable(s *fsm.Snapshot) error {
+	timeout := time.NewTimer(persistPatience)
+	defer timeout.Stop()
+	for {
+		changed := r.closing.wait()
+		if !r.pendingIn(s) {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-timeout.C:
+			return fmt.Errorf("segments were not durable after %s: the log is kept", persistPatience)
+		}
+	}
+}
+
+// pendingIn reports that a cut of the snapshot is not durable yet.
+func (r *replica) pendingIn(s *fsm.Snapshot) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	last := map[fsm.Stream]fsm.Seq{}
+	for _, stream := range []fsm.Stream{fsm.Readings, fsm.Frames} {
+		if cuts := s.Cuts(stream); len(cuts) > 0 {
+			last[stream] = cuts[len(cuts)-1].Last
+		}
+	}
+	for _, c := range r.pending {
+		if c.Cut.Last <= last[c.Stream] {
+			return true
+		}
+	}
+	return false
+}
+
+// writeSegment writes the file of a cut.
+func (r *replica) writeSegment(c *fsm.Closed) error {
+	return r.segments.write(c.Stream, c.Cut, func(w io.Writer) error { return encodeClosed(w, r.segments.site, c, r.frames) })
+}

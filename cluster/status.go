@@ -1,0 +1,123 @@
+package cluster
+
+import (
+	"sort"
+
+	"github.com/hashicorp/raft"
+
+	"skerry/fsm"
+)
+
+// Status is this node's own view of itself and the site.
+type Status struct {
+	Node         string `json:"node"`
+	Site         string `json:"site"`
+	Leader       string `json:"leader"` // name, "" when there is none
+	State        string `json:"state"`  // leader, follower, candidate, waiting (not in a site yet)
+	Term         uint64 `json:"term"`
+	CommitIndex  uint64 `json:"commit_index"`
+	AppliedIndex uint64 `json:"applied_index"`
+	LastSeq      uint64 `json:"last_seq"`
+	LastFrame    uint64 `json:"last_frame"`
+	HeadReadings uint64 `json:"head_readings"`
+	Cuts         uint64 `json:"cuts"`
+	SyncedSeq    uint64 `json:"synced_seq"` // readings 1..SyncedSeq are in the bucket
+	Gaps         uint64 `json:"gaps"`
+	Missing      uint64 `json:"missing"` // cuts and frames whose rows this node still fetches
+	Digest       string `json:"digest"`  // index:hex
+	Clock        string `json:"clock"`   // "ok" or "unknown"
+	Ready        bool   `json:"ready"`   // replayed and serving
+	Version      string `json:"version"`
+}
+
+// Status never blocks and needs no leader.
+func (n *Node) Status() Status {
+	st := Status{
+		Node: n.cfg.Name, Site: n.cfg.Site, State: n.raftState(), Term: n.raft.CurrentTerm(),
+		CommitIndex: n.raft.CommitIndex(), Version: n.cfg.Version, Clock: "ok",
+	}
+	if clockUnknown(n.cfg.Seams.Wall()) {
+		st.Clock = "unknown"
+	}
+	if _, id := n.raft.LeaderWithID(); id != "" {
+		st.Leader = nodeName(id)
+	}
+	r := n.replica
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	head, _ := r.state.Head()
+	_, begun := r.state.Genesis()
+	st.AppliedIndex, st.Digest = r.index, r.state.DigestString()
+	st.LastSeq, st.LastFrame = uint64(r.state.LastSeq(fsm.Readings)), uint64(r.state.LastSeq(fsm.Frames))
+	st.HeadReadings, st.Cuts = uint64(head.Len()), uint64(len(r.state.Cuts(fsm.Readings)))
+	st.SyncedSeq, st.Gaps = uint64(r.state.Synced(fsm.Readings).Prefix()), uint64(len(r.state.Gaps()))
+	st.Missing = uint64(len(r.missing) + len(r.missingFrames))
+	st.Ready = begun && st.Leader != ""
+	return st
+}
+
+func (n *Node) raftState() string {
+	switch s := n.raft.State(); {
+	case !n.hasState():
+		return "waiting"
+	case s == raft.Leader:
+		return "leader"
+	case s == raft.Candidate:
+		return "candidate"
+	case s == raft.Shutdown:
+		return "stopped"
+	}
+	return "follower"
+}
+
+// Member is a server of the raft configuration or a gossip peer.
+type Member struct {
+	Name    string `json:"name"`
+	ID      string `json:"id"`      // raft ServerID
+	Address string `json:"address"` // cluster address
+	Role    string `json:"role"`    // leader, voter, non-voter, joining
+	Alive   bool   `json:"alive"`   // as gossip sees it
+	HTTP    string `json:"http"`    // operators' address, "" when unknown
+	CoAP    string `json:"coap"`    // devices' address
+}
+
+// Members are the site's servers and the peers that wait to join, by name. It
+// never blocks and needs no leader.
+func (n *Node) Members() []Member {
+	byID := map[string]*Member{}
+	_, leader := n.raft.LeaderWithID()
+	if future := n.raft.GetConfiguration(); future.Error() == nil {
+		for _, s := range future.Configuration().Servers {
+			m := &Member{Name: nodeName(s.ID), ID: string(s.ID), Address: string(s.Address), Role: "voter"}
+			switch {
+			case s.ID == leader:
+				m.Role = "leader"
+			case s.Suffrage != raft.Voter:
+				m.Role = "non-voter"
+			}
+			byID[m.ID] = m
+		}
+	}
+	for _, p := range n.sitePeers() {
+		m := byID[p.ID]
+		if m == nil {
+			if !p.Alive {
+				continue
+			}
+			m = &Member{Name: p.Name, ID: p.ID, Address: p.Cluster, Role: "joining"}
+			byID[p.ID] = m
+		}
+		m.Alive, m.HTTP, m.CoAP = p.Alive, p.HTTP, p.CoAP
+	}
+	list := make([]Member, 0, len(byID))
+	for _, m := range byID {
+		list = append(list, *m)
+	}
+	sort.Slice(list, func(i, j int) bool {
+		if list[i].Name != list[j].Name {
+			return list[i].Name < list[j].Name
+		}
+		return list[i].ID < list[j].ID
+	})
+	return list
+}
