@@ -22,7 +22,7 @@ type saved struct {
 	Base    int64    `cbor:"2,keyasint"`
 	Counts  []uint64 `cbor:"3,keyasint"`
 	Revs    []uint64 `cbor:"4,keyasint"`
-	Changed []int    `cbor:"5,keyasint"`
+	Changed []int    `cbor:"5,keyasint,omitempty"`
 	Current int64    `cbor:"6,keyasint"`
 	Late    uint64   `cbor:"7,keyasint"`
 	Skipped uint64   `cbor:"8,keyasint"`

@@ -42,6 +42,7 @@ type work struct {
 	stumbled  bool // the step before ended in an error
 	loaded    bool
 	tally     *tally
+	created   int64 // of the task, which tells it from a later one of its ID
 	committed fsm.Seq
 	read      fsm.Seq
 	moved     time.Time // when the cursor moved last
@@ -134,14 +135,14 @@ func (w *work) current(ctx context.Context) (View, error) {
 		return nil, errGone
 	}
 	// A local view may lag behind the own last step, never be ahead of it.
-	if w.loaded && task.Cursor <= w.committed {
+	if w.loaded && task.Cursor <= w.committed && task.Created == w.created {
 		return view, nil
 	}
 	w.tally, err = loadTally(task.Spec, task.Saved)
 	if err != nil {
 		return nil, err
 	}
-	w.committed, w.read = task.Cursor, task.Cursor
+	w.committed, w.read, w.created = task.Cursor, task.Cursor, task.Created
 	w.moved, w.renewed = time.Now(), time.Now()
 	w.loaded = true
 	return view, nil
