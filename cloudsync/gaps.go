@@ -3,9 +3,10 @@ package cloudsync
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"io"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/parquet-go/parquet-go"
@@ -31,13 +32,11 @@ type gapRow struct {
 // removes. The same gaps give the same bytes.
 func gapsFile(gaps []fsm.Gap, now time.Time) (*file, error) {
 	table := make([]gapRow, len(gaps))
-	firsts, lasts, counts := make([]int64, len(gaps)), make([]int64, len(gaps)), make([]int64, len(gaps))
 	for i, g := range gaps {
 		table[i] = gapRow{
 			Seq: int64(g.Seq), Sequence: fsm.Readings.String(),
 			First: int64(g.First), Last: int64(g.Last), Count: int64(g.Count), Reason: g.Reason,
 		}
-		firsts[i], lasts[i], counts[i] = int64(g.First), int64(g.Last), int64(g.Count)
 	}
 	f, err := os.CreateTemp("", "skerry-gaps-*.parquet")
 	if err != nil {
@@ -55,15 +54,9 @@ func gapsFile(gaps []fsm.Gap, now time.Time) (*file, error) {
 		return nil, err
 	}
 	first, last := gaps[0].Seq, gaps[len(gaps)-1].Seq
-	stats := delta.NewStats(int64(len(gaps)))
-	stats.Set("seq", int64(first), int64(last))
-	stats.Set("sequence", fsm.Readings.String(), fsm.Readings.String())
-	setBounds(stats, "first", firsts)
-	setBounds(stats, "last", lasts)
-	setBounds(stats, "count", counts)
 	out := &file{
 		path: f.Name(), size: info.Size(), sum: hex.EncodeToString(h.Sum(nil)), modified: now.UnixMilli(),
-		first: first, last: last, stats: stats,
+		first: first, last: last, stats: gapStats(gaps),
 	}
 	out.name = fileName("", first, last, out.sum)
 	return out, nil
@@ -78,6 +71,48 @@ func writeGaps(f, sum io.Writer, table []gapRow) error {
 	return w.Close()
 }
 
-func setBounds(s *delta.Stats, column string, values []int64) {
-	s.Set(column, slices.Min(values), slices.Max(values))
+// readGaps reads a file that writeGaps wrote.
+func readGaps(r io.ReaderAt, size int64) (gaps []fsm.Gap, err error) {
+	defer func() {
+		if p := recover(); p != nil { // the decoder met bytes that nobody wrote
+			err = fmt.Errorf("not a file of gaps: %v", p)
+		}
+	}()
+	f, err := parquet.OpenFile(r, size)
+	if err != nil {
+		return nil, err
+	}
+	if f.NumRows() > maxGaps {
+		return nil, fmt.Errorf("it holds %d gaps, at most %d are written", f.NumRows(), maxGaps)
+	}
+	rows := make([]gapRow, f.NumRows())
+	reader := parquet.NewGenericReader[gapRow](f)
+	defer reader.Close()
+	n, err := reader.Read(rows)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	for _, row := range rows[:n] {
+		gaps = append(gaps, fsm.Gap{
+			Seq: fsm.Seq(row.Seq), First: fsm.Seq(row.First), Last: fsm.Seq(row.Last), Count: uint64(row.Count), Reason: row.Reason,
+		})
+	}
+	return gaps, nil
+}
+
+// gapStats are the statistics of gaps, at least one.
+func gapStats(gaps []fsm.Gap) *delta.Stats {
+	least, most := gaps[0], gaps[0]
+	for _, g := range gaps {
+		least.First, most.First = min(least.First, g.First), max(most.First, g.First)
+		least.Last, most.Last = min(least.Last, g.Last), max(most.Last, g.Last)
+		least.Count, most.Count = min(least.Count, g.Count), max(most.Count, g.Count)
+	}
+	s := delta.NewStats(int64(len(gaps)))
+	s.Set("seq", int64(gaps[0].Seq), int64(gaps[len(gaps)-1].Seq))
+	s.Set("sequence", fsm.Readings.String(), fsm.Readings.String())
+	s.Set("first", int64(least.First), int64(most.First))
+	s.Set("last", int64(least.Last), int64(most.Last))
+	s.Set("count", int64(least.Count), int64(most.Count))
+	return s
 }

@@ -1,0 +1,321 @@
+package cloudsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"skerry/cloudsync/delta"
+	"skerry/cloudsync/target"
+	"skerry/fsm"
+)
+
+// ErrNoTables: the bucket has nothing of the site.
+var ErrNoTables = errors.New("the bucket has no tables of this site")
+
+// Verify reads all of a site's tables and says what is wrong with them. It
+// needs no node. Errors: ErrNoTables, and those of the store; damage is not an
+// error but a finding.
+func Verify(ctx context.Context, url, site string) (Report, error) {
+	bucket, err := target.Open(url)
+	if err != nil {
+		return Report{}, err
+	}
+	return VerifyBucket(ctx, bucket, url, site)
+}
+
+// VerifyBucket is Verify for a bucket that is open. It holds the names of the
+// tables' files in memory, not their rows.
+func VerifyBucket(ctx context.Context, bucket target.Target, url, site string) (Report, error) {
+	r := Report{URL: url, Site: site, Findings: []Finding{}, Notes: []Finding{}}
+	var tables [3]*audit
+	found := false
+	for stream := range tables {
+		a := newAudit(bucket, &r, site, fsm.Stream(stream))
+		if err := a.readLog(ctx); err != nil {
+			return r, err
+		}
+		found = found || a.log.Version >= 0
+		tables[stream] = a
+	}
+	if !found {
+		return r, fmt.Errorf("%w: %q at %s", ErrNoTables, site, url)
+	}
+	for _, a := range tables {
+		if a.log.Version < 0 {
+			r.find(a.table, MissingTable, "", "its log is empty")
+			continue
+		}
+		if err := a.readFiles(ctx); err != nil {
+			return r, err
+		}
+		if err := a.listData(ctx); err != nil {
+			return r, err
+		}
+	}
+	tables[fsm.Readings].tile(tables[fsm.Gaps].dropped)
+	tables[fsm.Frames].tile(nil)
+	tables[fsm.Gaps].tile(nil)
+	r.Dropped = tables[fsm.Gaps].droppedRows
+	for _, a := range tables {
+		r.Tables = append(r.Tables, a.summary())
+	}
+	return r, nil
+}
+
+// audit is the walk over one table.
+type audit struct {
+	bucket target.Target
+	r      *Report
+	site   string
+	stream fsm.Stream
+	table  string
+	prefix string
+
+	log     *delta.Log
+	epoch   delta.Epoch // of the last commit of skerry's
+	sum     string      // of the last commit, "" when it is missing or damaged
+	named   map[string]bool
+	covered fsm.IntervalSet // rows that commits added
+	pending []delta.Range   // of the last commit that added rows
+	rows    uint64          // counted in the files
+	bytes   int64
+	broken  bool // a file could not be counted
+
+	dropped     []fsm.Interval // gaps only: the rows of readings that it names
+	droppedRows uint64
+}
+
+func newAudit(bucket target.Target, r *Report, site string, stream fsm.Stream) *audit {
+	return &audit{
+		bucket: bucket, r: r, site: site, stream: stream, table: stream.String(), prefix: tablePrefix(site, stream),
+		log: delta.NewLog(), named: map[string]bool{},
+	}
+}
+
+func (a *audit) find(kind Kind, object, format string, args ...any) {
+	a.r.find(a.table, kind, object, format, args...)
+}
+
+// readLog reads all commits in order.
+func (a *audit) readLog(ctx context.Context) error {
+	return a.bucket.List(ctx, a.prefix+"_delta_log/", "", func(o target.Object) error {
+		n, ok := delta.ParseName(o.Name[len(a.prefix):])
+		if !ok {
+			return nil // a checkpoint, or what other engines keep there
+		}
+		for missing := a.log.Version + 1; missing < n; missing++ {
+			a.find(MissingCommit, delta.Name(missing), "the log goes on at %d", n)
+			if missing == a.log.Version+maxNamed {
+				break
+			}
+		}
+		if n != a.log.Version+1 {
+			a.sum = ""
+		}
+		body, err := readCommit(ctx, a.bucket, a.prefix, n)
+		if err != nil {
+			return err
+		}
+		a.commit(n, body)
+		return nil
+	})
+}
+
+// maxNamed bounds how many things missing in a row are named one by one.
+const maxNamed = 100
+
+// commit takes the next commit into account.
+func (a *audit) commit(n int64, body []byte) {
+	name := delta.Name(n)
+	c, err := delta.Decode(body)
+	intact := err == nil
+	switch {
+	case errors.Is(err, delta.ErrNewer):
+		a.find(NewerFormat, name, "%v", err)
+	case err != nil:
+		a.find(DamagedCommit, name, "%v", err)
+	}
+	if c == nil {
+		a.log.Version, a.sum = n, ""
+		return
+	}
+	if own := c.Own(); own == nil {
+		a.foreign(name, c)
+	} else {
+		a.own(n, c, own)
+	}
+	a.log.Version = n - 1 // a hole before it has been found already
+	if err := a.log.Apply(n, c); errors.Is(err, delta.ErrTwice) {
+		a.find(DoubledEntry, name, "%v", err)
+	} else if err != nil {
+		a.find(BrokenChain, name, "%v", err)
+	}
+	for _, add := range c.Adds {
+		a.named[add.Path] = true
+	}
+	if a.sum = ""; intact {
+		a.sum = delta.Sum(body)
+	}
+}
+
+func (a *audit) foreign(name string, c *delta.Commit) {
+	if c.ChangesData() {
+		a.find(ForeignChange, name, "the commit is not skerry's and changes rows or settings")
+		return
+	}
+	a.r.note(a.table, "foreign commit", name, "rewrites files without a change of rows")
+}
+
+// own checks a commit of skerry's against the commits before.
+func (a *audit) own(n int64, c *delta.Commit, own *delta.Info) {
+	name := delta.Name(n)
+	switch {
+	case own.Site != a.site || own.Stream != a.table:
+		a.find(BrokenChain, name, "it belongs to %s/%s", own.Site, own.Stream)
+	case own.Commit != n:
+		a.find(DoubledEntry, name, "it is a copy of commit %d", own.Commit)
+	case a.sum != "" && own.Previous != a.sum:
+		a.find(BrokenChain, name, "it does not follow commit %d as that one is now", n-1)
+	}
+	if a.epoch != (delta.Epoch{}) {
+		if order, err := own.Epoch.Compare(a.epoch); err != nil || order < 0 {
+			a.find(EpochBack, name, "incarnation %d term %d comes after incarnation %d term %d",
+				own.Epoch.Incarnation, own.Epoch.Term, a.epoch.Incarnation, a.epoch.Term)
+		}
+	}
+	a.epoch = own.Epoch
+	if own.Range == nil {
+		if len(c.Adds)+len(c.Removes) > 0 {
+			a.find(BrokenChain, name, "a claim adds or removes files")
+		}
+		return
+	}
+	a.shipment(n, c, own)
+}
+
+// shipment checks a commit that adds rows.
+func (a *audit) shipment(n int64, c *delta.Commit, own *delta.Info) {
+	name, r := delta.Name(n), fsm.Interval{First: fsm.Seq(own.Range.First), Last: fsm.Seq(own.Range.Last)}
+	if r.First < 1 || r.First > r.Last {
+		a.find(BrokenChain, name, "it adds rows %d to %d", r.First, r.Last)
+		return
+	}
+	if twice := a.covered.Overlap(r); twice > 0 {
+		a.find(DoubledEntry, name, "%d of the rows %d to %d were added before", twice, r.First, r.Last)
+	}
+	a.covered = a.covered.With(r)
+	a.pending = own.Pending
+	if len(c.Adds) != 1 {
+		a.find(DoubledEntry, name, "it adds %d files for one range", len(c.Adds))
+		return
+	}
+	if len(c.Txns) != 1 || c.Txns[0].AppID != a.site || c.Txns[0].Version != n {
+		a.find(BrokenChain, name, "its txn is not {%s, %d}", a.site, n)
+	}
+	add := &c.Adds[0]
+	if f, ok := parseFileName(add.Path); !ok || f.rows != r {
+		a.find(BrokenChain, name, "it adds rows %d to %d by the file %s", r.First, r.Last, add.Path)
+	}
+	stats, err := delta.DecodeStats(add.Stats)
+	if err != nil {
+		a.find(ChangedStats, name, "%v", err)
+		return
+	}
+	if want := rows([]fsm.Interval{r}); uint64(stats.NumRecords) != want {
+		a.find(ChangedCount, name, "its statistics count %d rows, the range %d to %d has %d", stats.NumRecords, r.First, r.Last, want)
+	}
+	if got, ok := stats.Range("seq"); !ok || got != *own.Range {
+		a.find(ChangedStats, name, "its statistics do not begin at seq %d and end at %d", r.First, r.Last)
+	}
+}
+
+// tile checks that rows are in the table once, or dropped, up to the last.
+func (a *audit) tile(dropped []fsm.Interval) {
+	all := a.covered
+	for _, d := range dropped {
+		if n := a.covered.Overlap(d); n > 0 {
+			a.find(DoubledEntry, "", "%d of the rows %d to %d are in the table and in gaps", n, d.First, d.Last)
+		}
+		all = all.With(d)
+	}
+	if len(all) == 0 {
+		return
+	}
+	for _, p := range a.pending {
+		if p.First >= 1 && p.First <= p.Last {
+			all = all.With(fsm.Interval{First: fsm.Seq(p.First), Last: fsm.Seq(p.Last)})
+		}
+	}
+	end := max(lastOf(a.covered), lastOf(dropped))
+	for _, hole := range minus(upTo(end), all) {
+		a.find(MissingRows, "", "rows %d to %d are neither in the table nor in gaps", hole.First, hole.Last)
+	}
+	if want := rows(a.covered); !a.broken && a.rows != want {
+		a.find(ChangedCount, "", "the files hold %d rows, the commits added %d", a.rows, want)
+	}
+}
+
+func lastOf(s []fsm.Interval) fsm.Seq {
+	var last fsm.Seq
+	for _, r := range s {
+		last = max(last, r.Last)
+	}
+	return last
+}
+
+// listData notes files that no commit ever named.
+func (a *audit) listData(ctx context.Context) error {
+	return a.bucket.List(ctx, a.prefix+"data/", "", func(o target.Object) error {
+		name := o.Name[len(a.prefix):]
+		if a.named[name] {
+			return nil
+		}
+		detail := "no commit names it; readers of the table never see it"
+		if f, ok := parseFileName(name); ok && f.rows.First > lastOf(a.covered) {
+			detail = "no commit names it; it goes on where the table ends, so its commit is still to come, was never made, or was removed"
+		}
+		a.r.note(a.table, Orphan, name, "%s", detail)
+		return nil
+	})
+}
+
+// paths are the files in the table, by name.
+func (a *audit) paths() []string {
+	paths := make([]string, 0, len(a.log.Files))
+	for p := range a.log.Files {
+		paths = append(paths, p)
+	}
+	slices.Sort(paths)
+	return paths
+}
+
+func (a *audit) summary() TableReport {
+	return TableReport{
+		Table: a.table, Commit: a.log.Version, Files: len(a.log.Files), Rows: a.rows, Bytes: a.bytes,
+		Last: uint64(lastOf(a.covered)), Epoch: a.epoch,
+	}
+}
+
+// fileParts is what a name made by fileName says.
+type fileParts struct {
+	date string // "" in gaps
+	rows fsm.Interval
+	sum  string // first 16 digits
+}
+
+func parseFileName(name string) (fileParts, bool) {
+	var f fileParts
+	dir, base := path.Split(name)
+	f.date = strings.TrimSuffix(strings.TrimPrefix(dir, "data/"), "/")
+	n, err := fmt.Sscanf(base, "%d-%d-%16s", &f.rows.First, &f.rows.Last, &f.sum)
+	dir = ""
+	if f.date != "" {
+		dir = f.date + "/"
+	}
+	ok := err == nil && n == 3 && len(f.sum) == 16 && fileName(dir, f.rows.First, f.rows.Last, f.sum) == name
+	return f, ok
+}

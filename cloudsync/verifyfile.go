@@ -1,0 +1,201 @@
+package cloudsync
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/parquet-go/parquet-go"
+
+	"skerry/cloudsync/delta"
+	"skerry/cloudsync/target"
+	"skerry/fsm"
+	"skerry/fsm/segment"
+)
+
+// readFiles reads every file in the table.
+func (a *audit) readFiles(ctx context.Context) error {
+	for _, name := range a.paths() {
+		add := a.log.Files[name]
+		a.bytes += add.Size
+		ok, err := a.readFile(ctx, &add)
+		if err != nil {
+			return err
+		}
+		a.broken = a.broken || !ok
+	}
+	return nil
+}
+
+// readFile checks one file: its size, its sum, its rows, and what the commit
+// says of them. ok is false when its rows could not be counted.
+func (a *audit) readFile(ctx context.Context, add *delta.Add) (ok bool, err error) {
+	body, err := fetch(ctx, a.bucket, a.prefix+add.Path)
+	if errors.Is(err, target.ErrNotFound) {
+		a.find(MissingFile, add.Path, "the log names it and it is not there")
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer body.Close()
+	if body.size != add.Size {
+		a.find(ChangedFile, add.Path, "it has %d bytes, the log says %d", body.size, add.Size)
+		return false, nil
+	}
+	parts, own := parseFileName(add.Path)
+	if !own {
+		return a.foreignFile(add, body), nil
+	}
+	if want, tagged := add.Tags[delta.TagSHA256]; !strings.HasPrefix(body.sum, parts.sum) || tagged && want != body.sum {
+		a.find(ChangedFile, add.Path, "its SHA-256 is %s, not the one in its name", body.sum)
+		return false, nil
+	}
+	var count uint64
+	var stats *delta.Stats
+	if a.stream == fsm.Gaps {
+		count, stats, err = a.gapsFile(body, parts)
+	} else {
+		count, stats, err = a.segment(body, parts, add)
+	}
+	if err != nil {
+		a.find(ChangedFile, add.Path, "%v", err)
+		return false, nil
+	}
+	a.rows += count
+	a.compare(add, stats)
+	return true, nil
+}
+
+// segment reads all rows of a segment and compares them with its cut.
+func (a *audit) segment(body *object, parts fileParts, add *delta.Add) (rows uint64, stats *delta.Stats, err error) {
+	seg, err := segment.Open(body.at, body.size)
+	if err != nil {
+		return 0, nil, err
+	}
+	cut := fsm.Cut{First: parts.rows.First, Last: parts.rows.Last, Digest: seg.Cut().Digest}
+	day, err := time.Parse(time.DateOnly, parts.date)
+	if err != nil {
+		return 0, nil, err
+	}
+	cut.Day = int32(day.Unix() / 86400)
+	if want, tagged := add.Tags[delta.TagDigest]; tagged && want != digestString(cut.Digest) {
+		return 0, nil, fmt.Errorf("its rows have digest %s, the log says %s", digestString(cut.Digest), want)
+	}
+	if seg.Stream() != a.stream {
+		return 0, nil, fmt.Errorf("it holds %s", seg.Stream())
+	}
+	if err := seg.Verify(cut); err != nil {
+		return 0, nil, err
+	}
+	return uint64(seg.Stats().Rows), segmentStats(seg.Stats()), nil
+}
+
+// gapsFile reads a file of gaps and notes what they dropped.
+func (a *audit) gapsFile(body *object, parts fileParts) (rows uint64, stats *delta.Stats, err error) {
+	gaps, err := readGaps(body.at, body.size)
+	if err != nil {
+		return 0, nil, err
+	}
+	if len(gaps) == 0 || gaps[0].Seq != parts.rows.First || gaps[len(gaps)-1].Seq != parts.rows.Last {
+		return 0, nil, fmt.Errorf("it holds other gaps than %d to %d", parts.rows.First, parts.rows.Last)
+	}
+	for i, g := range gaps {
+		if g.Seq != parts.rows.First+fsm.Seq(i) || g.First < 1 || g.First > g.Last {
+			return 0, nil, fmt.Errorf("gap %d is out of order or empty", g.Seq)
+		}
+		a.dropped = append(a.dropped, fsm.Interval{First: g.First, Last: g.Last})
+		a.droppedRows += g.Count
+	}
+	return uint64(len(gaps)), gapStats(gaps), nil
+}
+
+// foreignFile counts the rows of a file that another engine wrote, as a
+// compaction does.
+func (a *audit) foreignFile(add *delta.Add, body *object) (ok bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			a.find(ChangedFile, add.Path, "it is not Parquet: %v", p)
+			ok = false
+		}
+	}()
+	f, err := parquet.OpenFile(body.at, body.size)
+	if err != nil {
+		a.find(ChangedFile, add.Path, "it is not Parquet: %v", err)
+		return false
+	}
+	a.rows += uint64(f.NumRows())
+	return true
+}
+
+// compare checks a commit's statistics against those of the rows.
+func (a *audit) compare(add *delta.Add, want *delta.Stats) {
+	got, err := delta.DecodeStats(add.Stats)
+	if err != nil {
+		a.find(ChangedStats, add.Path, "%v", err)
+		return
+	}
+	if got.NumRecords != want.NumRecords {
+		a.find(ChangedCount, add.Path, "the log counts %d rows, the file holds %d", got.NumRecords, want.NumRecords)
+	}
+	for _, side := range []struct {
+		word      string
+		got, want map[string]any
+	}{{"least", got.MinValues, want.MinValues}, {"greatest", got.MaxValues, want.MaxValues}} {
+		for column, value := range side.got {
+			if w, ok := side.want[column]; ok && fmt.Sprint(w) != fmt.Sprint(value) {
+				a.find(ChangedStats, add.Path, "the log says the %s %s is %v, it is %v", side.word, column, value, w)
+			}
+		}
+	}
+}
+
+// object is a whole object at hand: its bytes, size and SHA-256.
+type object struct {
+	at    io.ReaderAt
+	size  int64
+	sum   string
+	close func()
+}
+
+// Close gives up the bytes.
+func (o *object) Close() { o.close() }
+
+// fetch reads an object once for its sum. What cannot be read at random is
+// kept in a temporary file.
+func fetch(ctx context.Context, bucket target.Target, name string) (*object, error) {
+	r, err := bucket.Get(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	h := sha256.New()
+	if at, ok := r.(io.ReaderAt); ok {
+		n, err := io.Copy(h, r)
+		if err != nil {
+			r.Close()
+			return nil, err
+		}
+		return &object{at: at, size: n, sum: hex.EncodeToString(h.Sum(nil)), close: func() { r.Close() }}, nil
+	}
+	defer r.Close()
+	f, err := os.CreateTemp("", "skerry-verify-")
+	if err != nil {
+		return nil, err
+	}
+	remove := func() {
+		f.Close()
+		os.Remove(f.Name())
+	}
+	n, err := io.Copy(io.MultiWriter(f, h), r)
+	if err != nil {
+		remove()
+		return nil, err
+	}
+	return &object{at: f, size: n, sum: hex.EncodeToString(h.Sum(nil)), close: remove}, nil
+}
