@@ -12,8 +12,8 @@
 // 65,536 rows and pages of at most 4,096; all columns of a readings file turn
 // their pages at the same rows. Pages are of version 1, PLAIN or
 // RLE_DICTIONARY, zstd, each with its CRC32. device, resource and time have a
-// column index, every column has an offset index; the indexes of a row group
-// lie in one piece.
+// column index, every column has an offset index. After the row groups come the
+// column indexes of each, then the offset indexes of each.
 //
 // The footer's key-value metadata says what the file is:
 //
@@ -25,7 +25,8 @@
 //	skerry.rows     number of rows, decimal
 //	skerry.date     UTC date of received, 2006-01-02
 //	skerry.digest   fsm.RowDigest of the rows, 32 hex digits
-//	skerry.indexes  CRC32C of each row group's indexes, 8 hex digits each
+//	skerry.indexes  CRC32C, 8 hex digits each, of each row group's column
+//	                indexes, then of each row group's offset indexes
 //	skerry.check    CRC32C of the footer with these 8 hex digits "00000000"
 //
 // skerry.check stays where it is, the last pair, in all formats to come.

@@ -251,12 +251,19 @@ func (f *file) close(pairs []format.KeyValue) error {
 	var sums strings.Builder
 	meta := format.FileMetaData{Version: 1, Schema: schema(f.columns), RowGroups: f.groups, CreatedBy: "skerry version 1.0.0 (build 1)"}
 	for i := range f.groups {
-		sum, err := f.closeGroup(i)
+		sum, err := f.columnIndexes(i)
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(&sums, "%08x", sum)
 		meta.NumRows += f.groups[i].NumRows
+	}
+	for i := range f.groups {
+		sum, err := f.offsetIndexes(i)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&sums, "%08x", sum)
 	}
 	for range f.columns {
 		meta.ColumnOrders = append(meta.ColumnOrders, format.ColumnOrder{Value: &format.TypeDefinedOrder{}})
@@ -273,8 +280,9 @@ func (f *file) close(pairs []format.KeyValue) error {
 	return f.write(append(footer, magic...))
 }
 
-// closeGroup writes the indexes of a row group in one piece and returns its CRC32C.
-func (f *file) closeGroup(g int) (uint32, error) {
+// columnIndexes writes the column indexes of a row group in one piece and
+// returns its CRC32C.
+func (f *file) columnIndexes(g int) (uint32, error) {
 	var piece []byte
 	for i := range f.columns {
 		if !f.columns[i].indexed {
@@ -288,6 +296,12 @@ func (f *file) closeGroup(g int) (uint32, error) {
 		c.ColumnIndexOffset, c.ColumnIndexLength = f.off+int64(len(piece)), int32(len(b))
 		piece = append(piece, b...)
 	}
+	return crc32.Checksum(piece, castagnoli), f.write(piece)
+}
+
+// offsetIndexes does the same with the offset indexes.
+func (f *file) offsetIndexes(g int) (uint32, error) {
+	var piece []byte
 	for i := range f.columns {
 		b, err := thrift.Marshal(new(thrift.CompactProtocol), &f.indexes[g][i].offsets)
 		if err != nil {

@@ -8,8 +8,8 @@ const (
 	pageBytes  = 1 << 20  // bytes of text and data after which a page ends
 
 	maxPage   = 16 << 20  // bytes of a page, unpacked; a dictionary of 64 Ki names of 128 bytes fits
-	maxFooter = 16 << 20  // bytes
-	maxIndex  = 16 << 20  // bytes of a row group's indexes
+	maxFooter = 4 << 20   // bytes
+	maxIndex  = 4 << 20   // bytes of a row group's indexes
 	maxRows   = 16 << 20  // rows in a file
 	maxBlob   = 1<<32 - 1 // bytes of text and data that All can address
 )

@@ -8,7 +8,6 @@ import (
 	"io"
 	"strconv"
 
-	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
 
 	"skerry/fsm"
@@ -30,7 +29,8 @@ type group struct {
 	rows   int
 	chunks []format.ColumnChunk
 	stats  Stats
-	sum    uint32 // CRC32C of its indexes
+	// CRC32C of its column indexes and of its offset indexes
+	columnSum, offsetSum uint32
 }
 
 // Open reads the footer of a file of size bytes. Errors: ErrForeign, ErrNewer,
@@ -42,8 +42,8 @@ func Open(r io.ReaderAt, size int64) (s *Segment, err error) {
 		return nil, err
 	}
 	var m format.FileMetaData
-	if err := thrift.Unmarshal(new(thrift.CompactProtocol), footer, &m); err != nil {
-		return nil, damaged("footer: %v", err)
+	if err := unmarshal(footer, &m); err != nil {
+		return nil, err
 	}
 	s = &Segment{r: r}
 	if s.meta, err = parseMeta(m.KeyValueMetadata); err != nil {
@@ -59,19 +59,16 @@ func Open(r io.ReaderAt, size int64) (s *Segment, err error) {
 			sums = p.Value
 		}
 	}
-	if len(sums) != 8*len(m.RowGroups) {
-		return nil, damaged("%d row groups, checksums of %d", len(m.RowGroups), len(sums)/8)
+	list, err := parseSums(sums, 2*len(m.RowGroups))
+	if err != nil {
+		return nil, err
 	}
 	for i := range m.RowGroups {
 		g, err := s.openGroup(&m.RowGroups[i], size)
 		if err != nil {
 			return nil, fmt.Errorf("row group %d: %w", i, err)
 		}
-		sum, err := strconv.ParseUint(sums[8*i:][:8], 16, 32)
-		if err != nil {
-			return nil, damaged("%s: %v", keyIndexes, err)
-		}
-		g.sum = uint32(sum)
+		g.columnSum, g.offsetSum = list[i], list[len(m.RowGroups)+i]
 		s.groups = append(s.groups, g)
 		s.stats.add(g.stats)
 	}
@@ -80,6 +77,22 @@ func Open(r io.ReaderAt, size int64) (s *Segment, err error) {
 		return nil, damaged("%d rows for a cut of %d", s.stats.Rows, s.meta.Cut.Rows())
 	}
 	return s, nil
+}
+
+// parseSums reads n checksums of 8 hex digits each.
+func parseSums(s string, n int) ([]uint32, error) {
+	if len(s) != 8*n {
+		return nil, damaged("%d checksums of %d indexes", len(s)/8, n)
+	}
+	list := make([]uint32, n)
+	for i := range list {
+		sum, err := strconv.ParseUint(s[8*i:][:8], 16, 32)
+		if err != nil {
+			return nil, damaged("%s: %v", keyIndexes, err)
+		}
+		list[i] = uint32(sum)
+	}
+	return list, nil
 }
 
 // readFooter returns the footer after its checksum held.

@@ -3,6 +3,7 @@ package segment
 import (
 	"bytes"
 	"hash/crc32"
+	"math"
 
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
@@ -32,24 +33,26 @@ type chunkReader struct {
 // reader reads the row group's indexes.
 func (s *Segment) reader(g *group) (*groupReader, error) {
 	r := &groupReader{s: s, g: g, columns: make([]chunkReader, len(s.columns))}
-	piece, start, err := r.indexes()
+	bounds, err := r.piece(g.columnSum, func(k *format.ColumnChunk) (int64, int32) { return k.ColumnIndexOffset, k.ColumnIndexLength })
+	if err != nil {
+		return nil, err
+	}
+	offsets, err := r.piece(g.offsetSum, func(k *format.ColumnChunk) (int64, int32) { return k.OffsetIndexOffset, k.OffsetIndexLength })
 	if err != nil {
 		return nil, err
 	}
 	for i := range r.columns {
-		c, k := &r.columns[i], &g.chunks[i]
+		c := &r.columns[i]
 		if s.columns[i].indexed {
-			at := k.ColumnIndexOffset - start
-			if err := thrift.Unmarshal(new(thrift.CompactProtocol), piece[at:][:k.ColumnIndexLength], &c.bounds); err != nil {
-				return nil, damaged("column index of %s: %v", s.columns[i].name, err)
+			if err := unmarshal(bounds[i], &c.bounds); err != nil {
+				return nil, err
 			}
 		}
-		var offsets format.OffsetIndex
-		at := k.OffsetIndexOffset - start
-		if err := thrift.Unmarshal(new(thrift.CompactProtocol), piece[at:][:k.OffsetIndexLength], &offsets); err != nil {
-			return nil, damaged("offset index of %s: %v", s.columns[i].name, err)
+		var index format.OffsetIndex
+		if err := unmarshal(offsets[i], &index); err != nil {
+			return nil, err
 		}
-		c.pages = offsets.PageLocations
+		c.pages = index.PageLocations
 		if err := r.check(i); err != nil {
 			return nil, err
 		}
@@ -57,28 +60,33 @@ func (s *Segment) reader(g *group) (*groupReader, error) {
 	return r, nil
 }
 
-// indexes returns the piece of the file that holds the row group's indexes and
-// where it starts, after its checksum held.
-func (r *groupReader) indexes() (piece []byte, start int64, err error) {
-	start, end := r.g.chunks[0].OffsetIndexOffset, int64(0)
+// piece reads the part of the file that holds the columns' indexes of one
+// sort, where tells their offsets and lengths, and cuts it up by column after
+// its checksum held.
+func (r *groupReader) piece(sum uint32, where func(k *format.ColumnChunk) (int64, int32)) ([][]byte, error) {
+	start, end := int64(math.MaxInt64), int64(0)
 	for i := range r.g.chunks {
-		k := &r.g.chunks[i]
-		if r.s.columns[i].indexed {
-			start, end = min(start, k.ColumnIndexOffset), max(end, k.ColumnIndexOffset+int64(k.ColumnIndexLength))
+		if off, n := where(&r.g.chunks[i]); n > 0 {
+			start, end = min(start, off), max(end, off+int64(n))
 		}
-		start, end = min(start, k.OffsetIndexOffset), max(end, k.OffsetIndexOffset+int64(k.OffsetIndexLength))
 	}
 	if start < 0 || end < start || end-start > maxIndex {
-		return nil, 0, damaged("indexes from byte %d to %d", start, end)
+		return nil, damaged("indexes from byte %d to %d", start, end)
 	}
-	piece = make([]byte, end-start)
-	if err := readAt(r.s.r, piece, start); err != nil {
-		return nil, 0, err
+	b := make([]byte, end-start)
+	if err := readAt(r.s.r, b, start); err != nil {
+		return nil, err
 	}
-	if crc32.Checksum(piece, castagnoli) != r.g.sum {
-		return nil, 0, damaged("indexes do not have their checksum")
+	if crc32.Checksum(b, castagnoli) != sum {
+		return nil, damaged("indexes at byte %d do not have their checksum", start)
 	}
-	return piece, start, nil
+	cut := make([][]byte, len(r.g.chunks))
+	for i := range cut {
+		if off, n := where(&r.g.chunks[i]); n > 0 {
+			cut[i] = b[off-start:][:n]
+		}
+	}
+	return cut, nil
 }
 
 // check looks for what the rest of the code relies on: a column's pages hold

@@ -2,18 +2,19 @@ package segment_test
 
 import (
 	"bytes"
-	"io"
+	"fmt"
 	"math"
-	"reflect"
 	"testing"
 
+	"pgregory.net/rapid"
+
+	"skerry/fsm"
 	"skerry/fsm/segment"
 )
 
-func TestAMillionRowsComeBack(t *testing.T) {
+func TestAShiftOfSensorsComesBack(t *testing.T) {
 	rows, names := sensors(200_000, 300, 3)
 	b, stats := written(t, rows, names)
-	t.Logf("%.2f B/row", float64(len(b))/200_000)
 	s := opened(t, b)
 	if got := s.Stats(); got != stats {
 		t.Errorf("got stats %+v, Write said %+v", got, stats)
@@ -26,42 +27,112 @@ func TestAMillionRowsComeBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range rows.Len() {
-		if got, want := got.Reading(i, gotNames), rows.Reading(i, names); !reflect.DeepEqual(got, want) {
+		if got, want := got.Reading(i, gotNames), rows.Reading(i, names); !same([]fsm.Reading{got}, []fsm.Reading{want}) {
 			t.Fatalf("row %d: got %+v, want %+v", i, got, want)
 		}
 	}
+	if got, want := len(got.Stamps), len(rows.Stamps); got != want {
+		t.Errorf("got %d stamps, want %d", got, want)
+	}
 }
 
-// counter counts the bytes read through it.
-type counter struct {
-	io.ReaderAt
-	bytes int64
+func TestStatsAndMetaSayWhatTheFileHolds(t *testing.T) {
+	readings := numbered(7,
+		fsm.Reading{Device: "b", Resource: "x", Time: -5, Received: start + 3, Value: fsm.NumberValue(1)},
+		fsm.Reading{Device: "a", Resource: "z", Time: 9, Received: start + 4, Value: fsm.FlagValue(true)},
+		fsm.Reading{Device: "a", Resource: "y", Time: 2, Received: start + 4, Value: fsm.TextValue("on")},
+	)
+	b := writtenReadings(t, readings)
+	s := opened(t, b)
+	want := segment.Stats{
+		Size: int64(len(b)), Rows: 3,
+		Seq: segment.Range{Min: 7, Max: 9}, Time: segment.Range{Min: -5, Max: 9}, Received: segment.Range{Min: start + 3, Max: start + 4},
+		Device: segment.NameRange{Min: "a", Max: "b"}, Resource: segment.NameRange{Min: "x", Max: "z"},
+	}
+	if got := s.Stats(); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if got, want := s.Meta(), (segment.Meta{Site: "demo", Stream: fsm.Readings, Cut: cutOfReadings(readings)}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	other := s.Cut()
+	other.Last++
+	if err := s.Verify(other); !isErr(err, segment.ErrOtherRows) {
+		t.Errorf("Verify with another cut: got %v, want ErrOtherRows", err)
+	}
 }
 
-func (c *counter) ReadAt(b []byte, off int64) (int, error) {
-	n, err := c.ReaderAt.ReadAt(b, off)
-	c.bytes += int64(n)
-	return n, err
+// drawReading is any reading that fsm lets in.
+func drawReading(t *rapid.T) fsm.Reading {
+	r := fsm.Reading{
+		Device:   rapid.SampledFrom([]string{"a", "ab", "pump-7", "ä"}).Draw(t, "device"),
+		Resource: rapid.SampledFrom([]string{"b", "temperature"}).Draw(t, "resource"),
+		Unit:     rapid.SampledFrom([]string{"", "Cel", "m"}).Draw(t, "unit"),
+		Time:     rapid.OneOf(rapid.Int64Range(-5, 5), rapid.Int64()).Draw(t, "time"),
+		Received: start + rapid.Int64Range(0, 3).Draw(t, "received"),
+	}
+	switch rapid.IntRange(1, 4).Draw(t, "kind") {
+	case 1:
+		v := rapid.OneOf(rapid.Float64(), rapid.Map(rapid.IntRange(-9, 9), func(i int) float64 { return float64(i) / 10 })).
+			Filter(func(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }).Draw(t, "number")
+		r.Value = fsm.NumberValue(v)
+	case 2:
+		r.Value = fsm.FlagValue(rapid.Bool().Draw(t, "flag"))
+	case 3:
+		r.Value = fsm.TextValue(rapid.StringN(0, 20, -1).Draw(t, "text"))
+	default:
+		r.Value = fsm.DataValue(rapid.SliceOfN(rapid.Byte(), 0, 20).Draw(t, "data"))
+	}
+	return r
 }
 
-func TestOneSeriesIsReadWithoutTheRest(t *testing.T) {
-	rows, names := sensors(1_000_000, 1000, 2)
-	b, _ := written(t, rows, names)
-	worst := int64(0)
-	for _, name := range names.Series {
-		c := &counter{ReaderAt: bytes.NewReader(b)}
-		s, err := segment.Open(c, int64(len(b)))
+func TestAnyReadingsComeBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		first := fsm.Seq(rapid.Uint64Range(1, 1<<40).Draw(t, "first"))
+		want := numbered(first, rapid.SliceOfN(rapid.Custom(drawReading), 1, 300).Draw(t, "readings")...)
+		var b bytes.Buffer
+		if _, err := segment.WriteReadings(&b, "demo", cutOfReadings(want), want); err != nil {
+			t.Fatal(err)
+		}
+		s, err := segment.Open(bytes.NewReader(b.Bytes()), int64(b.Len()))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := len(series(t, s, name.Device, name.Resource, math.MinInt64, math.MaxInt64)); got != 1000 {
-			t.Errorf("%v: got %d readings, want 1000", name, got)
+		rows, names, err := s.All()
+		if err != nil {
+			t.Fatal(err)
 		}
-		worst = max(worst, c.bytes)
+		for i := range want {
+			if got := rows.Reading(i, names); !same([]fsm.Reading{got}, want[i:i+1]) {
+				t.Fatalf("got %+v, want %+v", got, want[i])
+			}
+		}
+		if err := s.Verify(cutOfReadings(want)); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestAFullDiskIsAnError(t *testing.T) {
+	rows, names := sensors(5000, 3, 6)
+	whole, _ := written(t, rows, names)
+	for room := 0; room < len(whole); room += 997 {
+		_, err := segment.Write(&fullDisk{room: room}, "demo", cutOf(rows, names), rows, names)
+		if !isErr(err, errFull) {
+			t.Fatalf("with room for %d bytes: got %v, want the disk's error", room, err)
+		}
 	}
-	share := 100 * float64(worst) / float64(len(b))
-	t.Logf("footer, indexes and pages: at most %d of %d bytes, %.2f %%", worst, len(b), share)
-	if share > 2 {
-		t.Errorf("a series took %.2f %% of the file, want at most 2 %%", share)
+}
+
+var errFull = fmt.Errorf("no space left on device")
+
+// fullDisk takes so many bytes.
+type fullDisk struct{ room int }
+
+func (d *fullDisk) Write(b []byte) (int, error) {
+	if len(b) > d.room {
+		return d.room, errFull
 	}
+	d.room -= len(b)
+	return len(b), nil
 }
