@@ -1,0 +1,88 @@
+package coap
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"skerry/cluster"
+	"skerry/fsm"
+)
+
+// Store is what posts need of the site; *cluster.Node is one.
+type Store interface {
+	// Propose returns when the command is decided; see cluster.Node.Propose.
+	Propose(ctx context.Context, cmd fsm.Command) (fsm.Result, error)
+	// Secret is the secret of keys; ok is false until the site has begun.
+	Secret() (secret [16]byte, ok bool)
+}
+
+// Readings is what gets need of the site as this node has applied it.
+type Readings interface {
+	Latest(device, resource string) (fsm.Reading, bool)
+	LatestOf(device string) []fsm.Reading
+	Range(ctx context.Context, q cluster.Query) (cluster.Page, error)
+}
+
+// Frames is the part of it that holds pictures.
+type Frames interface {
+	LatestFrame(device, resource string) (fsm.Frame, bool)
+	JPEG(ctx context.Context, seq fsm.Seq) ([]byte, error)
+}
+
+// View is both; *cluster.View is one.
+type View interface {
+	Readings
+	Frames
+}
+
+// Config is what a Server needs. Store and View are required.
+type Config struct {
+	Addr  string // host:port; all addresses when the host is empty
+	Store Store
+	// View gives a view that does not wait for anybody (cluster.Local).
+	View   func(ctx context.Context) (View, error)
+	Limits Limits
+	Logger *slog.Logger
+	Now    func() time.Time // the wall clock of /time and option 65000
+}
+
+// Limits bound what devices can make a gateway hold.
+type Limits struct {
+	PeerRate    float64 // messages a second that one endpoint may send for long; a KiB counts as one more
+	PeerBurst   float64 // messages that it may send at once
+	PeerFlights int     // its messages on their way to the site
+	Peers       int     // endpoints remembered; the longest silent are forgotten
+	Flights     int     // messages on their way to the site, of all endpoints
+	FlightBytes int     // bytes of them
+}
+
+// DefaultLimits suit a gateway with 512 MB of RAM.
+func DefaultLimits() Limits {
+	return Limits{
+		PeerRate:    5_000,
+		PeerBurst:   5_000,
+		PeerFlights: 2_048,
+		Peers:       65_536,
+		Flights:     16_384,
+		FlightBytes: 16 << 20,
+	}
+}
+
+// DefaultConfig listens on the port that IANA gave to CoAP.
+func DefaultConfig() Config {
+	return Config{Addr: ":5683", Limits: DefaultLimits(), Logger: slog.Default(), Now: time.Now}
+}
+
+func (c *Config) validate() error {
+	switch {
+	case c.Store == nil || c.View == nil:
+		return errors.New("coap: Store and View are required")
+	case c.Limits.PeerRate <= 0 || c.Limits.PeerBurst < 1:
+		return errors.New("coap: PeerRate must be above 0 and PeerBurst at least 1")
+	case c.Limits.PeerFlights < 1 || c.Limits.Peers < 2 || c.Limits.Flights < 1 || c.Limits.FlightBytes < 1:
+		return errors.New("coap: PeerFlights, Flights and FlightBytes must be at least 1, Peers at least 2")
+	}
+	return nil
+}

@@ -1,0 +1,33 @@
+// Package coap is the devices' front door: it takes readings over CoAP (RFC
+// 7252) on one UDP socket, names and keys them, gives them to the site, and
+// answers 2.04 when the site has them on a majority of disks.
+//
+// # The way of a request
+//
+// One goroutine reads up to 64 datagrams at a time, judges each (package
+// message), and turns posts into items (bodies, package senml, package key).
+// What one read brought goes to the intake in one step. The intake keeps a few
+// proposals on their way; what comes in meanwhile gathers into the next one, so
+// load makes batches and rest makes none. The goroutine of a proposal waits for
+// the site and answers all its senders with one system call. The reader waits
+// for nobody: what exceeds a bound is refused with 4.29 there and then.
+//
+// # What an answer means
+//
+// 2.04: stored, now or by an earlier copy. 4.29 and 5.03: nothing was stored by
+// any copy, as far as this gateway knows; where it has doubts (a copy that was
+// sent to the site and not decided) it says 5.04, which promises nothing: the
+// same message may be sent again and is stored once. A copy that comes in while
+// an earlier one is on its way shares that one's outcome. Nothing is ever
+// acknowledged with an empty ACK: a sleepy device would not hear the response
+// after it, while it does send a CON again that got no answer.
+//
+// # What a peer can do to others
+//
+// Each endpoint (address and port) has a token bucket and a bound of messages on
+// their way; beyond twice its burst it is not even answered. A datagram holds no
+// state that another could end.
+//
+// What is next to come has its place: blocks and observe in package message,
+// sessions beside the socket, identities in key.Maker.OfName.
+package coap

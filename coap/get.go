@@ -1,0 +1,202 @@
+package coap
+
+import (
+	"context"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"skerry/cluster"
+	"skerry/coap/message"
+	"skerry/coap/senml"
+	"skerry/fsm"
+)
+
+const (
+	// maxPayload is the largest answer without block-wise transfer: with header
+	// and options it fits the smallest MTU of IPv6.
+	maxPayload = 1024
+	// maxHistory is more readings than fit into it.
+	maxHistory = 64
+	// slowReads is how many reads that may touch a disk are at work at once;
+	// more are refused with 4.29.
+	slowReads = 8
+	// readTimeout bounds one of them.
+	readTimeout = 5 * time.Second
+)
+
+// read is a GET, decoded. It holds no memory of the datagram.
+type read struct {
+	target
+	accept  uint32
+	choosy  bool // accept is meant
+	query   cluster.Query
+	history bool
+}
+
+// get decodes a GET.
+func (r *reader) get(at target) (read, error) {
+	g := read{target: at}
+	g.accept, g.choosy = r.msg.Uint(message.Accept)
+	if at.place != atSeries {
+		return g, nil
+	}
+	g.query = cluster.Query{Device: at.device, Resource: at.resource, To: math.MaxInt64, Limit: maxHistory}
+	for q := range r.msg.Values(message.URIQuery) {
+		if err := g.parameter(string(q)); err != nil {
+			return g, err
+		}
+		g.history = true
+	}
+	return g, nil
+}
+
+func (g *read) parameter(q string) (err error) {
+	name, value, _ := strings.Cut(q, "=")
+	switch name {
+	case "from":
+		g.query.From, err = instant(value)
+	case "to":
+		g.query.To, err = instant(value)
+	case "limit":
+		var n int
+		if n, err = strconv.Atoi(value); err == nil && n >= 1 {
+			g.query.Limit = min(n, maxHistory)
+			return nil
+		}
+		return refuse(message.BadRequest, "limit=%s: send a number of readings, at least 1", cut(value, 32))
+	default:
+		return refuse(message.BadRequest, "query %q is not known: from, to and limit are", cut(name, 32))
+	}
+	if err != nil {
+		return refuse(message.BadRequest, "%s=%s: send RFC 3339 (2026-01-31T08:00:00Z) or Unix seconds", name, cut(value, 40))
+	}
+	return nil
+}
+
+// instant reads RFC 3339 or Unix seconds into microseconds.
+func instant(s string) (int64, error) {
+	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
+		return t.UnixMicro(), nil
+	}
+	seconds, err := senml.ParseNumber(s)
+	if err != nil {
+		return 0, err
+	}
+	micros, _, err := senml.ParseTime(seconds)
+	return micros, err
+}
+
+// slow tells whether the read may touch a disk: those are done beside the reader.
+func (g *read) slow() bool {
+	return g.history || g.place == atSeries && g.choosy && g.accept == formatJPEG
+}
+
+// answer reads from the site as this node has applied it.
+func (s *Server) answer(ctx context.Context, g *read) (reply, error) {
+	if g.place == atTime {
+		if g.choosy && g.accept != formatText {
+			return reply{}, unacceptable("text (0)")
+		}
+		return content(formatText, wallSeconds(s.cfg.Now()))
+	}
+	view, err := s.cfg.View(ctx)
+	if err != nil {
+		return reply{}, refusalOfRead(err)
+	}
+	switch {
+	case g.place == atDevice:
+		return g.latestOf(view)
+	case g.history:
+		return g.between(ctx, view)
+	case g.choosy && g.accept == formatJPEG:
+		return g.frame(ctx, view)
+	}
+	return g.latest(view)
+}
+
+func (g *read) latest(view Readings) (reply, error) {
+	reading, ok := view.Latest(g.device, g.resource)
+	if !ok {
+		return reply{}, refuse(message.NotFound, "there is no reading of %s/%s", g.device, g.resource)
+	}
+	own := uint32(formatText)
+	if reading.Value.Kind == fsm.Data {
+		own = formatOctets
+	}
+	switch {
+	case !g.choosy || g.accept == own:
+		if own == formatOctets {
+			return content(formatOctets, reading.Value.Data)
+		}
+		return content(formatText, []byte(reading.Value.String()))
+	case g.accept == formatSenMLJSON || g.accept == formatSenMLCBOR:
+		return g.pack([]fsm.Reading{reading})
+	}
+	return reply{}, unacceptable("text (0), bytes (42) where the value is bytes, SenML in JSON (110) or CBOR (112), and image/jpeg (22) for a frame")
+}
+
+func (g *read) latestOf(view Readings) (reply, error) {
+	readings := view.LatestOf(g.device)
+	if len(readings) == 0 {
+		return reply{}, refuse(message.NotFound, "there is no reading of %s", g.device)
+	}
+	return g.pack(readings)
+}
+
+// between answers with the first readings of the range that fit.
+func (g *read) between(ctx context.Context, view Readings) (reply, error) {
+	page, err := view.Range(ctx, g.query)
+	if err != nil {
+		return reply{}, refusalOfRead(err)
+	}
+	return g.pack(page.Readings)
+}
+
+// pack is SenML in the format asked for, in JSON if none was. What does not fit
+// into maxPayload is left out at the end.
+func (g *read) pack(readings []fsm.Reading) (reply, error) {
+	format, encoding := uint16(formatSenMLJSON), senml.JSON
+	switch {
+	case g.choosy && g.accept == formatSenMLCBOR:
+		format, encoding = formatSenMLCBOR, senml.CBOR
+	case g.choosy && g.accept != formatSenMLJSON:
+		return reply{}, unacceptable("SenML in JSON (110) or CBOR (112)")
+	}
+	body, n := senml.Encode(encoding, g.device, readings, maxPayload)
+	if n == 0 && len(readings) > 0 {
+		return reply{}, needsBlocks()
+	}
+	return content(format, body)
+}
+
+func (g *read) frame(ctx context.Context, view Frames) (reply, error) {
+	f, ok := view.LatestFrame(g.device, g.resource)
+	if !ok {
+		return reply{}, refuse(message.NotFound, "there is no frame of %s/%s", g.device, g.resource)
+	}
+	if f.Size > maxPayload {
+		return reply{}, needsBlocks()
+	}
+	picture, err := view.JPEG(ctx, f.Seq)
+	if err != nil {
+		return reply{}, refusalOfRead(err)
+	}
+	return content(formatJPEG, picture)
+}
+
+func content(format uint16, body []byte) (reply, error) {
+	if len(body) > maxPayload {
+		return reply{}, needsBlocks()
+	}
+	return reply{code: message.Content, format: format, typed: true, payload: body}, nil
+}
+
+func needsBlocks() *refusal {
+	return refuse(message.BadRequest, "the answer is larger than %d bytes and needs block-wise transfer, which this version does not have: read it over HTTP", maxPayload)
+}
+
+func unacceptable(formats string) *refusal {
+	return refuse(message.NotAcceptable, "Accept: this is given as %s", formats)
+}

@@ -1,0 +1,75 @@
+package coap
+
+import (
+	"net/netip"
+	"time"
+)
+
+// bytesPerToken is the size for which a datagram counts as one message more.
+const bytesPerToken = 1 << 10
+
+// standing is what a peer may do with the datagram in hand.
+type standing uint8
+
+const (
+	welcome  standing = iota
+	over              // beyond its rate: answered with 4.29
+	flooding          // beyond its rate by another burst: not answered
+)
+
+// peer is an endpoint that sent something. The reader owns it, but for flights.
+type peer struct {
+	tokens  float64 // -burst <= tokens <= burst
+	at      time.Time
+	flights int // messages on their way; guarded by intake.mu
+}
+
+// peers remembers endpoints in two generations: when the younger is full, the
+// older is forgotten. A forgotten endpoint starts anew with a full bucket.
+type peers struct {
+	limits       Limits
+	young, old   map[netip.AddrPort]*peer
+	perMicro     float64
+	youngIsBound int
+}
+
+func newPeers(l Limits) *peers {
+	return &peers{
+		limits: l, young: map[netip.AddrPort]*peer{},
+		perMicro: l.PeerRate / 1e6, youngIsBound: l.Peers / 2,
+	}
+}
+
+// meet finds an endpoint and charges it for a datagram of size bytes.
+func (p *peers) meet(from netip.AddrPort, size int, now time.Time) (*peer, standing) {
+	who := p.find(from, now)
+	elapsed := now.Sub(who.at)
+	who.at = now
+	burst := p.limits.PeerBurst
+	who.tokens = min(burst, who.tokens+float64(elapsed.Microseconds())*p.perMicro)
+	who.tokens = max(-burst, who.tokens-1-float64(size/bytesPerToken))
+	switch {
+	case who.tokens >= 0:
+		return who, welcome
+	case who.tokens > -burst:
+		return who, over
+	}
+	return who, flooding
+}
+
+func (p *peers) find(from netip.AddrPort, now time.Time) *peer {
+	if who := p.young[from]; who != nil {
+		return who
+	}
+	who := p.old[from]
+	if who == nil {
+		who = &peer{tokens: p.limits.PeerBurst, at: now}
+	}
+	if len(p.young) >= p.youngIsBound {
+		p.old, p.young = p.young, make(map[netip.AddrPort]*peer, p.youngIsBound)
+	}
+	p.young[from] = who
+	return who
+}
+
+func (p *peers) len() int { return len(p.young) + len(p.old) }

@@ -1,0 +1,197 @@
+package senml
+
+import (
+	"fmt"
+	"math"
+	"math/bits"
+	"strings"
+
+	"skerry/fsm"
+)
+
+// fields are one record as it stands in a pack.
+type fields struct {
+	set          labels
+	bn, bu, n, u string
+	bt, bv, t, v float64
+	ignored      float64 // bs, s, ut: read for their type, not kept
+	bver         float64
+	vs           string
+	vb           bool
+	vd           []byte
+}
+
+// values reads the value of the label a format's decoder stands at. The errors
+// are reasons; the caller knows record and label.
+type values interface {
+	number() (float64, error)
+	text() (string, error)
+	flag() (bool, error)
+	data() ([]byte, error)
+}
+
+// read takes the value of a known label.
+func (f *fields) read(l label, from values) (err error) {
+	if f.set.has(l) {
+		return fmt.Errorf("stands twice in one record: send it once")
+	}
+	f.set.add(l)
+	switch l {
+	case labelBN:
+		f.bn, err = from.text()
+	case labelBT:
+		f.bt, err = from.number()
+	case labelBU:
+		f.bu, err = from.text()
+	case labelBV:
+		f.bv, err = from.number()
+	case labelBVer:
+		f.bver, err = from.number()
+	case labelN:
+		f.n, err = from.text()
+	case labelU:
+		f.u, err = from.text()
+	case labelV:
+		f.v, err = from.number()
+	case labelVS:
+		f.vs, err = from.text()
+	case labelVB:
+		f.vb, err = from.flag()
+	case labelT:
+		f.t, err = from.number()
+	case labelVD:
+		f.vd, err = from.data()
+	case labelS, labelBS, labelUT:
+		f.ignored, err = from.number()
+	}
+	return err
+}
+
+// resolver holds the base fields in effect and the readings so far.
+type resolver struct {
+	name     Namer
+	seen     int // records, those without a reading too
+	base     fields
+	readings []fsm.Record
+}
+
+// wrong makes the error of the record in hand.
+func (r *resolver) wrong(label, reason string) error {
+	return &Error{Record: r.seen, Label: label, Reason: reason}
+}
+
+// begin counts a record.
+func (r *resolver) begin() error {
+	if r.seen == MaxRecords {
+		return fmt.Errorf("%w: at most %d records are taken", ErrTooLarge, MaxRecords)
+	}
+	r.seen++
+	return nil
+}
+
+// unknown judges a label that RFC 8428 does not name.
+func (r *resolver) unknown(label string) error {
+	if strings.HasSuffix(label, "_") {
+		return r.wrong(label, `is not known, and the "_" at its end says that it must be: leave it out`)
+	}
+	return nil
+}
+
+// add resolves a record and keeps its reading, if it has one.
+func (r *resolver) add(f *fields) error {
+	if err := r.rebase(f); err != nil {
+		return err
+	}
+	if f.set&valueLabels == 0 {
+		return r.valueless(f)
+	}
+	if bits.OnesCount16(uint16(f.set&valueLabels)) > 1 {
+		return r.wrong("", "has more than one value: a record takes one of v, vs, vb and vd")
+	}
+	rec := fsm.Record{Unit: f.u}
+	if rec.Unit == "" {
+		rec.Unit = r.base.bu
+	}
+	var err error
+	if rec.Time, rec.Relative, err = ParseTime(r.base.bt + f.t); err != nil {
+		return r.wrong("t", err.Error())
+	}
+	if rec.Value, err = r.value(f); err != nil {
+		return err
+	}
+	if rec.Device, rec.Resource, err = r.names(f.n); err != nil {
+		return err
+	}
+	if err := rec.Validate(); err != nil {
+		return r.wrong("", err.Error())
+	}
+	r.readings = append(r.readings, rec)
+	return nil
+}
+
+// rebase puts a record's base fields into effect, for itself and those after it.
+func (r *resolver) rebase(f *fields) error {
+	if f.set&baseLabels == 0 {
+		return nil
+	}
+	if f.set.has(labelBVer) {
+		if f.bver != math.Trunc(f.bver) || f.bver < 1 || f.bver > maxVersion {
+			return r.wrong("bver", fmt.Sprintf("version %g is not known: versions 1 to %d are", f.bver, maxVersion))
+		}
+		if r.base.bver != 0 && r.base.bver != f.bver {
+			return r.wrong("bver", "differs from the version of an earlier record: a pack has one")
+		}
+		r.base.bver = f.bver
+	}
+	if f.set.has(labelBN) {
+		r.base.bn = f.bn
+	}
+	if f.set.has(labelBT) {
+		r.base.bt = f.bt
+	}
+	if f.set.has(labelBU) {
+		r.base.bu = f.bu
+	}
+	if f.set.has(labelBV) {
+		r.base.bv = f.bv
+	}
+	return nil
+}
+
+// valueless judges a record without a value: base fields alone are fine.
+func (r *resolver) valueless(f *fields) error {
+	switch {
+	case f.set.has(labelS):
+		return r.wrong("s", "a sum without a value is not kept: send the value too, or the sum as v of a resource of its own")
+	case f.set&baseLabels == 0 || f.set&^baseLabels != 0:
+		return r.wrong("", "has no value: send one of v, vs, vb and vd")
+	}
+	return nil
+}
+
+func (r *resolver) value(f *fields) (fsm.Value, error) {
+	switch {
+	case f.set.has(labelV):
+		v := r.base.bv + f.v
+		if math.IsInf(v, 0) {
+			return fsm.Value{}, r.wrong("v", "with bv added "+errNotFinite.Error())
+		}
+		return fsm.NumberValue(v), nil
+	case f.set.has(labelVB):
+		return fsm.FlagValue(f.vb), nil
+	case f.set.has(labelVS):
+		return fsm.TextValue(f.vs), nil
+	}
+	return fsm.DataValue(f.vd), nil
+}
+
+func (r *resolver) names(name string) (device, resource string, err error) {
+	if r.base.bn == "" && name == "" {
+		return "", "", r.wrong("n", "is missing: the record has neither a name nor a base name")
+	}
+	device, resource, err = r.name(r.base.bn, name)
+	if err != nil {
+		return "", "", r.wrong("bn", err.Error())
+	}
+	return device, resource, nil
+}

@@ -1,0 +1,94 @@
+package coap
+
+import (
+	"sync/atomic"
+
+	"skerry/coap/message"
+)
+
+// reason is why a request was refused or a datagram dropped.
+type reason uint8
+
+const (
+	reasonRequest  reason = iota // the request is wrong
+	reasonRate                   // its endpoint sends too fast
+	reasonFlood                  // much too fast: dropped without an answer
+	reasonPeer                   // its endpoint has too much on its way
+	reasonQueue                  // all endpoints together have
+	reasonWindow                 // the site's window is full
+	reasonSeries                 // the site has as many series as it takes
+	reasonNoLeader               // the site cannot decide
+	reasonUnknown                // the outcome is not known
+	reasonConflict               // an id was used twice
+	reasonInternal
+	reasons
+)
+
+var reasonNames = [reasons]string{
+	"bad-request", "peer-rate", "peer-flood", "peer-in-flight", "queue-full",
+	"window-full", "series-full", "no-leader", "unknown", "conflict", "internal",
+}
+
+// counters is what Stats is made of. All are counted from the start.
+type counters struct {
+	datagrams  atomic.Uint64
+	malformed  atomic.Uint64
+	pings      atomic.Uint64
+	resets     atomic.Uint64
+	unsent     atomic.Uint64
+	requests   [32]atomic.Uint64 // by method
+	responses  [256]atomic.Uint64
+	refused    [reasons]atomic.Uint64
+	duplicates atomic.Uint64
+	proposals  atomic.Uint64
+	readings   atomic.Uint64
+	frames     atomic.Uint64
+	peers      atomic.Int64
+}
+
+// Stats are counters since the start, and three gauges.
+type Stats struct {
+	Datagrams  uint64            // received
+	Malformed  uint64            // of them, rejected or dropped as no CoAP
+	Pings      uint64            // empty CONs
+	Resets     uint64            // RSTs sent
+	Unsent     uint64            // replies that the kernel refused to send
+	Requests   map[string]uint64 // by method: GET, POST, ...; others as 0.05
+	Responses  map[string]uint64 // by code: 2.04, ...
+	Refused    map[string]uint64 // by reason; all reasons are there
+	Duplicates uint64            // posts answered from an earlier copy
+	Proposals  uint64            // commands given to the site
+	Readings   uint64            // acknowledged as stored, duplicates left out
+	Frames     uint64            // the same of frames
+
+	Peers   int // endpoints remembered
+	Flights int // messages on their way to the site
+	Bytes   int // of them
+}
+
+// Stats may be called at any time, from any goroutine.
+func (s *Server) Stats() Stats {
+	c := &s.stats
+	st := Stats{
+		Datagrams: c.datagrams.Load(), Malformed: c.malformed.Load(), Pings: c.pings.Load(),
+		Resets: c.resets.Load(), Unsent: c.unsent.Load(), Duplicates: c.duplicates.Load(),
+		Proposals: c.proposals.Load(), Readings: c.readings.Load(), Frames: c.frames.Load(),
+		Peers:    int(c.peers.Load()),
+		Requests: map[string]uint64{}, Responses: map[string]uint64{}, Refused: map[string]uint64{},
+	}
+	for i := range c.requests {
+		if n := c.requests[i].Load(); n > 0 {
+			st.Requests[message.Code(i).Method()] = n
+		}
+	}
+	for i := range c.responses {
+		if n := c.responses[i].Load(); n > 0 {
+			st.Responses[message.Code(i).String()] = n
+		}
+	}
+	for i := range c.refused {
+		st.Refused[reasonNames[i]] = c.refused[i].Load()
+	}
+	st.Flights, st.Bytes = s.intake.load()
+	return st
+}

@@ -1,0 +1,198 @@
+package coap_test
+
+import (
+	"context"
+	"sort"
+	"sync"
+	"testing"
+	"time"
+
+	"skerry/cluster"
+	"skerry/coap"
+	"skerry/fsm"
+)
+
+// testSecret is the site secret of all tests.
+var testSecret = [16]byte{4, 5, 6}
+
+// store is a site of one that keeps everything in memory: the real state, with
+// the log left out. It can be made to wait and to fail.
+type store struct {
+	mu       sync.Mutex
+	state    *fsm.State
+	index    uint64
+	begun    time.Time
+	jpegs    [][]byte
+	batches  []int // items of each batch
+	unbegun  bool
+	gate     chan struct{} // Propose waits until it is closed; nil for no wait
+	err      error         // Propose returns it, having stored nothing
+	lost     bool          // Propose stores, and returns ErrUnknown
+	proposed chan struct{} // gets one for each proposal that arrives, if not nil
+}
+
+func newStore(tb testing.TB) *store {
+	tb.Helper()
+	s := &store{state: fsm.NewState(), begun: time.Now()}
+	s.apply(tb.Context(), fsm.Genesis{
+		Site: "demo", Lineage: [16]byte{1}, Secret: testSecret,
+		CutRows: 1 << 20, CutBytes: 1 << 30, WindowBytes: 64 << 20,
+	})
+	return s
+}
+
+func (s *store) Secret() ([16]byte, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return testSecret, !s.unbegun
+}
+
+// set changes the store's behaviour.
+func (s *store) set(change func(*store)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(s)
+}
+
+func (s *store) Propose(ctx context.Context, cmd fsm.Command) (fsm.Result, error) {
+	s.mu.Lock()
+	gate, err, lost, proposed := s.gate, s.err, s.lost, s.proposed
+	s.mu.Unlock()
+	if proposed != nil {
+		proposed <- struct{}{}
+	}
+	if gate != nil {
+		select {
+		case <-gate:
+		case <-ctx.Done():
+			return fsm.Result{}, cluster.ErrUnknown
+		}
+	}
+	if err != nil {
+		return fsm.Result{}, err
+	}
+	result, err := s.apply(ctx, cmd)
+	if lost && err == nil {
+		return fsm.Result{}, cluster.ErrUnknown
+	}
+	return result, err
+}
+
+func (s *store) apply(_ context.Context, cmd fsm.Command) (fsm.Result, error) {
+	op, body := fsm.Encode(cmd)
+	if err := fsm.Check(op, body); err != nil {
+		return fsm.Result{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := fsm.LogTime(1e6 + time.Since(s.begun).Microseconds())
+	if op == fsm.OpReadings || op == fsm.OpFrame {
+		fsm.SetBorn(body, now)
+	}
+	if b, ok := cmd.(*fsm.Batch); ok {
+		s.batches = append(s.batches, len(b.Items))
+	}
+	s.index++
+	entry := fsm.AppendEntry(nil, fsm.Header{Op: op, LogTime: now, Received: time.Now().UnixMicro()}, body)
+	applied, err := s.state.Apply(s.index, 1, entry)
+	if err != nil {
+		return fsm.Result{}, err
+	}
+	if f := applied.Frame; f != nil {
+		s.jpegs = append(s.jpegs, append([]byte(nil), f.JPEG...))
+	}
+	return fsm.Result{Index: s.index, Outcomes: applied.Outcomes[0]}, nil
+}
+
+// view reads the store.
+func (s *store) view(context.Context) (coap.View, error) { return s, nil }
+
+func (s *store) Latest(device, resource string) (fsm.Reading, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id, ok := s.state.Series(device, resource)
+	if !ok {
+		return fsm.Reading{}, false
+	}
+	return s.state.Latest(id)
+}
+
+func (s *store) LatestOf(device string) (list []fsm.Reading) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id := range uint32(s.state.SeriesCount()) {
+		if r, ok := s.state.Latest(id); ok && r.Device == device {
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+func (s *store) Range(_ context.Context, q cluster.Query) (cluster.Page, error) {
+	var page cluster.Page
+	for _, r := range s.readings() {
+		if r.Device == q.Device && r.Resource == q.Resource && r.Time >= q.From && r.Time < q.To {
+			page.Readings = append(page.Readings, r)
+		}
+	}
+	sort.SliceStable(page.Readings, func(i, j int) bool { return page.Readings[i].Time < page.Readings[j].Time })
+	page.Readings = page.Readings[:min(q.Limit, len(page.Readings))]
+	return page, nil
+}
+
+func (s *store) LatestFrame(device, resource string) (fsm.Frame, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id, ok := s.state.Series(device, resource)
+	if !ok {
+		return fsm.Frame{}, false
+	}
+	return s.state.LatestFrame(id)
+}
+
+func (s *store) JPEG(_ context.Context, seq fsm.Seq) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.jpegs[seq-1], nil
+}
+
+// readings are all stored readings in seq order.
+func (s *store) readings() []fsm.Reading {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rows, names := s.state.Head()
+	list := make([]fsm.Reading, rows.Len())
+	for i := range list {
+		list[i] = rows.Reading(i, &names)
+	}
+	return list
+}
+
+// serve runs a server over the store until the test ends, with the default
+// configuration changed by edit.
+func (s *store) serve(tb testing.TB, edit ...func(*coap.Config)) *coap.Server {
+	tb.Helper()
+	cfg := coap.DefaultConfig()
+	cfg.Addr, cfg.Store, cfg.View = "127.0.0.1:0", s, s.view
+	cfg.Limits.PeerRate, cfg.Limits.PeerBurst = 1e6, 1e6
+	for _, f := range edit {
+		f(&cfg)
+	}
+	server, err := coap.Listen(cfg)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- server.Run(ctx) }()
+	tb.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			tb.Errorf("Run: %v", err)
+		}
+		if err := server.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return server
+}
