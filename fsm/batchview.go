@@ -3,6 +3,7 @@ package fsm
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -111,7 +112,7 @@ func (v *batchView) decode(sub []byte) error {
 }
 
 func (v *batchView) decodeNames(c *cursor, n int) error {
-	v.names = v.names[:0]
+	v.names = slices.Grow(v.names[:0], n)
 	for range n {
 		name := c.bytes(c.count(MaxDevice))
 		if c.bad {
@@ -127,7 +128,7 @@ func (v *batchView) decodeNames(c *cursor, n int) error {
 }
 
 func (v *batchView) decodeItems(c *cursor, items, records int) error {
-	v.items = v.items[:0]
+	v.items = slices.Grow(v.items[:0], items)
 	at := 0
 	for range items {
 		it := viewItem{start: at}
@@ -161,7 +162,7 @@ func (v *batchView) decodeColumns(c *cursor, n int) {
 	v.resource = c.indexes(v.resource[:0], n, names-1)
 	v.unit = c.indexes(v.unit[:0], n, names)
 	v.kind = append(v.kind[:0], c.bytes(n)...)
-	v.time, v.bits = v.time[:0], v.bits[:0]
+	v.time, v.bits = slices.Grow(v.time[:0], n), slices.Grow(v.bits[:0], n)
 	if c.bad {
 		return
 	}

@@ -1,6 +1,9 @@
 package fsm
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // cursor reads packed bytes. After the first thing that is not there bad is
 // set and every read returns zero, so that callers look once at the end.
@@ -84,6 +87,7 @@ func (c *cursor) payload(limit int) uint64 {
 
 // indexes appends n uvarints, none above limit.
 func (c *cursor) indexes(to []uint32, n, limit int) []uint32 {
+	to = slices.Grow(to, n)
 	for range n {
 		to = append(to, uint32(c.count(limit)))
 		if c.bad {

@@ -149,7 +149,7 @@ func (s *Snapshot) writeWindow(p *snapshotWriter) {
 		p.count(g.n)
 		for _, t := range g.tables {
 			for j := range t.slots {
-				if t.slots[j].first != 0 {
+				if t.tags[j] != 0 {
 					p.slot(&t.slots[j])
 				}
 			}

@@ -1,0 +1,115 @@
+package fsm_test
+
+import (
+	"bytes"
+	"encoding/hex"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"skerry/fsm"
+)
+
+var update = flag.Bool("update", false, "write testdata/*.hex anew: only for formats that nobody has on disk yet")
+
+// goldenCommands is one command of each op, with every field set.
+func goldenCommands() map[string]fsm.Command {
+	return map[string]fsm.Command{
+		"readings": &fsm.Batch{Born: 7 * second, Waited: 1500, Items: []fsm.Item{
+			{Key: fsm.Key{1, 2, 3}, Records: []fsm.Record{
+				{Device: "pump-7", Resource: "temperature", Unit: "Cel", Time: noon, Value: fsm.NumberValue(21.6)},
+				{Device: "pump-7", Resource: "running", Time: -5 * second, Relative: true, Value: fsm.FlagValue(true)},
+			}},
+			{Key: fsm.Key{15: 9}, Content: 0x1122334455667788, Records: []fsm.Record{
+				{Device: "gate/é", Resource: "note", Time: noon + 1, Value: fsm.TextValue("grüße")},
+				{Device: "gate/é", Resource: "raw", Time: noon + 1, Value: fsm.DataValue([]byte{0, 255})},
+			}},
+		}},
+		"frame": &fsm.FrameCommand{
+			Born: 7 * second, Waited: 1500, Key: fsm.Key{4, 5, 6}, Content: 3, Device: "cam-1", Resource: "motion",
+			Time: -2, Relative: true, Width: 640, Height: 480, JPEG: []byte{0xff, 0xd8, 0xff, 0xd9},
+		},
+		"genesis":    testGenesis(),
+		"cut":        fsm.CutCommand{},
+		"synced":     fsm.SyncedCommand{Term: 3, Stream: fsm.Gaps, First: 1, Last: 9, Version: 4},
+		"gap":        fsm.GapCommand{Term: 3, First: 1, Last: 9, Reason: "disk full"},
+		"createtask": countTask("hot", "pump-*"),
+		"canceltask": fsm.CancelTaskCommand{ID: "hot"},
+		"assignrun":  fsm.AssignRunCommand{Term: 3, Task: "hot", Attempt: 2, Node: "n1", Lease: minute},
+		"renewrun":   fsm.RenewRunCommand{Task: "hot", Attempt: 2, Node: "n1", Lease: minute},
+		"advancerun": fsm.AdvanceRunCommand{
+			Task: "hot", Attempt: 2, Node: "n1", From: 5, To: 9, State: []byte("saved"), Lease: minute,
+			Output: []fsm.Record{number("counts", 3)},
+		},
+	}
+}
+
+func TestGolden_EntriesHaveTheBytesOnDisk(t *testing.T) {
+	for name, cmd := range goldenCommands() {
+		t.Run(name, func(t *testing.T) {
+			op, body := fsm.Encode(cmd)
+			h := fsm.Header{Op: op, ClockUnknown: name == "cut", LogTime: 8 * second, Received: noon}
+			entry := fsm.AppendEntry(nil, h, body)
+			golden(t, name, entry)
+			got, rest, err := fsm.DecodeHeader(entry)
+			if err != nil || got != h {
+				t.Fatalf("got header %+v, err %v, want %+v", got, err, h)
+			}
+			if err := fsm.Check(op, body); err != nil {
+				t.Error(err)
+			}
+			switch cmd := cmd.(type) {
+			case *fsm.Batch:
+				back, err := fsm.DecodeBatch(body)
+				if err != nil || !equal(back, cmd) || !bytes.HasSuffix(rest, body) {
+					t.Errorf("got %+v, err %v, want %+v", back, err, cmd)
+				}
+			case *fsm.FrameCommand:
+				back, err := fsm.DecodeFrame(body)
+				if err != nil || !equal(back, cmd) {
+					t.Errorf("got %+v, err %v, want %+v", back, err, cmd)
+				}
+			}
+		})
+	}
+}
+
+func TestGolden_SnapshotHasTheBytesOnDisk(t *testing.T) {
+	b := snapshot(t, full(t).a)
+	golden(t, "snapshot", b)
+	if again := snapshot(t, restore(t, b)); !bytes.Equal(again, b) {
+		t.Error("what it restores to has another snapshot")
+	}
+}
+
+func TestGolden_DigestOfALifeIsTheSameForever(t *testing.T) {
+	golden(t, "digest", []byte(full(t).a.DigestString()))
+}
+
+// golden compares b with testdata/name.hex, in lines of 32 bytes.
+func golden(tb testing.TB, name string, b []byte) {
+	tb.Helper()
+	var text strings.Builder
+	for line := b; len(line) > 0; {
+		n := min(32, len(line))
+		fmt.Fprintln(&text, hex.EncodeToString(line[:n]))
+		line = line[n:]
+	}
+	file := filepath.Join("testdata", name+".hex")
+	if *update {
+		if err := os.WriteFile(file, []byte(text.String()), 0o644); err != nil {
+			tb.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if text.String() != string(want) {
+		tb.Errorf("%s has other bytes than before:\n%swant\n%s", name, text.String(), want)
+	}
+}
