@@ -44,11 +44,7 @@ func TestModel(t *testing.T) {
 		for range rapid.IntRange(1, 120).Draw(t, "commands") {
 			switch rapid.IntRange(0, 9).Draw(t, "between") {
 			case 0:
-				var buf bytes.Buffer
-				if _, err := b.Snapshot().WriteTo(&buf); err != nil {
-					t.Fatal(err)
-				}
-				restored, err := fsm.Restore(&buf)
+				restored, err := fsm.Restore(bytes.NewReader(written(t, b)))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -71,7 +67,18 @@ func TestModel(t *testing.T) {
 		}
 		m.compare(t, a)
 		m.compare(t, b)
+		if !bytes.Equal(written(t, a), written(t, b)) {
+			t.Fatal("the replicas' snapshots differ")
+		}
 	})
+}
+
+func written(t *rapid.T, s *fsm.State) []byte {
+	var b bytes.Buffer
+	if _, err := s.Snapshot().WriteTo(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }
 
 func drawCommand(t *rapid.T, m *model, term uint64) fsm.Command {

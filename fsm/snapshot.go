@@ -12,7 +12,7 @@ import (
 // and the one it writes.
 const SnapshotVersion = 1
 
-// Layout of a snapshot. Integers are little-endian where they have a size and
+// Layout of a snapshot. Equal states have equal snapshots. Integers are little-endian where they have a size and
 // uvarint where they have none; a list is its uvarint length and its elements;
 // a string is a list of bytes.
 //
@@ -24,7 +24,8 @@ const SnapshotVersion = 1
 //	         latest of each series by id: 1 byte kind, 0 for none; unit;
 //	         8 seq, 8 time, 8 received; 8 bits, or string for texts and data
 //	list     latest frames in the order of their series' first one: frame
-//	list     generations of the window: 8 number; list of 32-byte slots
+//	list     generations of the window: 8 number; list of slots by hash and key:
+//	         16 key, 8 content, 8 first seq with bit 63 set for a frame
 //	2 lists  cuts of readings, of frames: 8 first, 8 last, 16 digest, 4 day
 //	3 lists  synced ranges of readings, frames, gaps: 8 first, 8 last
 //	list     gaps: 8 first, 8 last, 8 count, string reason
@@ -147,13 +148,7 @@ func (s *Snapshot) writeWindow(p *snapshotWriter) {
 		g := &s.window[i]
 		p.uint64(uint64(g.number))
 		p.count(g.n)
-		for _, t := range g.tables {
-			for j := range t.slots {
-				if t.tags[j] != 0 {
-					p.slot(&t.slots[j])
-				}
-			}
-		}
+		pack(g.n, g.each).each(p.slot) // however it lies here, the same bytes
 	}
 }
 

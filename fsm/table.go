@@ -16,12 +16,9 @@ type slot struct {
 // frameBit marks the answer of a frame, whose seq is of another sequence.
 const frameBit = 1 << 63
 
-// table is a hash table with linear probing. A slot's home is its hash scaled
-// to the table, so slots lie about in order of their hashes and copying one
-// table into another walks both from end to end.
-//
-// Most lookups find nothing, in eight generations each. They read tags only:
-// of a window of a hundred megabytes those are three, which a cache holds.
+// table is a growing hash table with linear probing. A slot's home is its hash
+// scaled to the table, so slots lie about in order of their hashes and copying
+// one table into another walks both from end to end.
 type table struct {
 	slots []slot
 	tags  []byte // by slot: 0 for a free one, else some bits of its key's hash
@@ -42,17 +39,18 @@ func keyHash(k *Key) uint64 {
 	return mix(binary.LittleEndian.Uint64(k[:8]) + mix(binary.LittleEndian.Uint64(k[8:])))
 }
 
-func (t *table) home(hash uint64) int {
-	i, _ := bits.Mul64(hash, uint64(len(t.slots)))
+// scale maps a hash to 0..n-1, in order.
+func scale(hash uint64, n int) int {
+	i, _ := bits.Mul64(hash, uint64(n))
 	return int(i)
 }
 
-// tag takes the low bits of a hash; home goes by the high ones.
+// tag takes the low bits of a hash; scale goes by the high ones.
 func tag(hash uint64) byte { return byte(hash) | 1 }
 
 func (t *table) find(k *Key, hash uint64) *slot {
 	want := tag(hash)
-	for i := t.home(hash); ; i++ {
+	for i := scale(hash, len(t.slots)); ; i++ {
 		if i == len(t.tags) {
 			i = 0
 		}
@@ -72,14 +70,14 @@ func (t *table) find(k *Key, hash uint64) *slot {
 func (t *table) add(s *slot, hash uint64) {
 	if (t.n+1)*4 > len(t.slots)*3 {
 		bigger := tableOf(len(t.slots) * 3 / 2)
-		bigger.addAll(t)
+		t.each(func(s *slot) { bigger.put(s, keyHash(&s.key)) })
 		*t = *bigger
 	}
 	t.put(s, hash)
 }
 
 func (t *table) put(s *slot, hash uint64) {
-	i := t.home(hash)
+	i := scale(hash, len(t.slots))
 	for t.tags[i] != 0 {
 		if i++; i == len(t.tags) {
 			i = 0
@@ -89,25 +87,12 @@ func (t *table) put(s *slot, hash uint64) {
 	t.n++
 }
 
-func (t *table) addAll(from *table) {
-	for i := range from.slots {
-		if from.tags[i] != 0 {
-			t.put(&from.slots[i], keyHash(&from.slots[i].key))
+func (t *table) each(f func(*slot)) {
+	for i := range t.slots {
+		if t.tags[i] != 0 {
+			f(&t.slots[i])
 		}
 	}
-}
-
-// pack copies tables into one that is four fifths full and will not grow.
-func pack(tables []*table) *table {
-	n := 0
-	for _, t := range tables {
-		n += t.n
-	}
-	packed := tableOf(n*5/4 + 1)
-	for _, t := range tables {
-		packed.addAll(t)
-	}
-	return packed
 }
 
 // digest is the slot's part of the window's digest.

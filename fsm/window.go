@@ -10,8 +10,9 @@ const (
 	// generationSpan is the log time of one generation.
 	generationSpan = 31 * 1_000_000
 
-	// windowKeyBytes is what a key counts against Genesis.WindowBytes: a slot
-	// in a table that is between half and three quarters full.
+	// windowKeyBytes is what a key counts against Genesis.WindowBytes: more
+	// than the 34 bytes in a closed generation, because the open one has free
+	// slots.
 	windowKeyBytes = 48
 	// maxFrozen bounds the tables of the open generation. Each snapshot freezes
 	// one; beyond the bound they are packed together.
@@ -30,8 +31,9 @@ type window struct {
 
 type generation struct {
 	number int64
-	tables []*table
-	frozen bool // a snapshot reads the last table: go on in a new one
+	packed *packed  // nil while it is young
+	tables []*table // none in a closed generation
+	frozen bool     // a snapshot reads the last table: go on in a new one
 	n      int
 	digest RowDigest // sum over its slots
 }
@@ -54,7 +56,13 @@ func (w *window) dropOldest() {
 // find returns the answer remembered under a key, nil for none.
 func (w *window) find(k *Key, hash uint64) *slot {
 	for i := len(w.generations) - 1; i >= 0; i-- {
-		for _, t := range w.generations[i].tables {
+		g := &w.generations[i]
+		if g.packed != nil {
+			if s := g.packed.find(k, hash); s != nil {
+				return s
+			}
+		}
+		for _, t := range g.tables {
 			if s := t.find(k, hash); s != nil {
 				return s
 			}
@@ -75,7 +83,7 @@ func (w *window) room(now LogTime) bool {
 // remember adds a key that is not in the window.
 func (w *window) remember(s *slot, hash uint64, now LogTime) {
 	g := w.open(int64(now / generationSpan))
-	if g.frozen {
+	if g.frozen || len(g.tables) == 0 {
 		g.tables, g.frozen = append(g.tables, newTable()), false
 	}
 	g.tables[len(g.tables)-1].add(s, hash)
@@ -94,12 +102,23 @@ func (w *window) open(number int64) *generation {
 	if last >= 0 {
 		w.generations[last].pack()
 	}
-	w.generations = append(w.generations, generation{number: number, tables: []*table{newTable()}})
+	w.generations = append(w.generations, generation{number: number})
 	return &w.generations[last+1]
 }
 
 func (g *generation) pack() {
-	g.tables, g.frozen = []*table{pack(g.tables)}, true
+	if len(g.tables) > 0 {
+		g.packed, g.tables, g.frozen = pack(g.n, g.each), nil, false
+	}
+}
+
+func (g *generation) each(f func(*slot)) {
+	if g.packed != nil {
+		g.packed.each(f)
+	}
+	for _, t := range g.tables {
+		t.each(f)
+	}
 }
 
 // freeze returns the generations as they are now. They do not change.
@@ -109,7 +128,7 @@ func (w *window) freeze() []generation {
 		if len(g.tables) > maxFrozen {
 			g.pack()
 		}
-		g.frozen = true
+		g.frozen = true // a pack has no table: the next key makes one
 	}
 	frozen := make([]generation, len(w.generations))
 	for i, g := range w.generations {
