@@ -1,0 +1,173 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// defaultAddr is where a node serves operators unless it was told otherwise.
+const defaultAddr = "https://127.0.0.1:7480"
+
+const (
+	// maxProblem bounds what is read of an answer that is not a success, in bytes.
+	maxProblem = 64 << 10
+	// idleConns is how many connections are kept for the next request.
+	idleConns = 4
+	// connTimeout bounds the making of a connection.
+	connTimeout = 5 * time.Second
+)
+
+// Config says where a node is and who asks.
+type Config struct {
+	Addr   string // http://host:port or https://host:port; "" is the default port of this machine
+	Dev    bool   // fall back to plain HTTP, without the token, where Addr is "" and the node has no TLS
+	Token  string // bearer token, "" for none
+	CAFile string // PEM file of the authority of the node's certificate, "" for the system's
+}
+
+// Client asks one node. It may be used by several goroutines.
+type Client struct {
+	base  *url.URL
+	plain atomic.Bool // Addr was "" and the node turned out to speak plain HTTP
+	dev   bool
+	token string
+	http  *http.Client
+}
+
+// New makes a client; it opens nothing yet.
+func New(cfg Config) (*Client, error) {
+	addr := cfg.Addr
+	if addr == "" {
+		addr = defaultAddr
+	}
+	base, err := url.Parse(addr)
+	if err != nil || base.Host == "" || (base.Scheme != "http" && base.Scheme != "https") {
+		return nil, fmt.Errorf("address %q is not a URL: write http://host:port or https://host:port", addr)
+	}
+	transport := &http.Transport{
+		MaxIdleConnsPerHost: idleConns,
+		TLSHandshakeTimeout: connTimeout,
+		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
+	}
+	if cfg.CAFile != "" {
+		pem, err := os.ReadFile(cfg.CAFile)
+		if err != nil {
+			return nil, err
+		}
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%s holds no PEM certificate", cfg.CAFile)
+		}
+		transport.TLSClientConfig.RootCAs = pool
+	}
+	return &Client{
+		base: base, dev: cfg.Dev && cfg.Addr == "", token: cfg.Token,
+		http: &http.Client{Transport: transport},
+	}, nil
+}
+
+// get reads the JSON answer of a GET into v.
+func (c *Client) get(ctx context.Context, path string, query url.Values, v any) error {
+	return c.do(ctx, http.MethodGet, path, query, nil, v)
+}
+
+// Raw returns the JSON answer of a GET as it came.
+func (c *Client) Raw(ctx context.Context, path string, query url.Values) (json.RawMessage, error) {
+	var raw json.RawMessage
+	err := c.get(ctx, path, query, &raw)
+	return raw, err
+}
+
+// do sends a request with a JSON body, nil for none, and reads the JSON answer
+// into v, nil to drop it.
+func (c *Client) do(ctx context.Context, method, path string, query url.Values, body, v any) error {
+	var encoded []byte
+	if body != nil {
+		var err error
+		if encoded, err = json.Marshal(body); err != nil {
+			return err
+		}
+	}
+	resp, err := c.send(ctx, method, path, query, encoded)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if v == nil {
+		_, err := io.Copy(io.Discard, resp.Body)
+		return err
+	}
+	if err := json.NewDecoder(resp.Body).Decode(v); err != nil {
+		return fmt.Errorf("answer of %s to %s %s: %w", c.where(), method, path, err)
+	}
+	return nil
+}
+
+// send returns the answer of a request that succeeded; the caller closes its
+// body.
+func (c *Client) send(ctx context.Context, method, path string, query url.Values, body []byte) (*http.Response, error) {
+	resp, err := c.try(ctx, method, path, query, body)
+	if errors.Is(err, http.ErrSchemeMismatch) && c.dev {
+		c.plain.Store(true)
+		resp, err = c.try(ctx, method, path, query, body)
+	}
+	if err != nil {
+		return nil, c.explain(err)
+	}
+	if resp.StatusCode >= 300 {
+		defer resp.Body.Close()
+		return nil, problem(resp)
+	}
+	return resp, nil
+}
+
+func (c *Client) try(ctx context.Context, method, path string, query url.Values, body []byte) (*http.Response, error) {
+	target := c.where() + path
+	if len(query) > 0 {
+		target += "?" + query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.token != "" && !c.plain.Load() {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	return c.http.Do(req)
+}
+
+// where is the node's address as a URL without a path.
+func (c *Client) where() string {
+	scheme := c.base.Scheme
+	if c.plain.Load() {
+		scheme = "http"
+	}
+	return scheme + "://" + c.base.Host + strings.TrimSuffix(c.base.EscapedPath(), "/")
+}
+
+// explain says what to do about an answer that did not come.
+func (c *Client) explain(err error) error {
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("%w at %s: start one with skerry agent, or name another with --addr", ErrNoNode, c.where())
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return fmt.Errorf("the node at %s runs with --dev: write --addr http://%s", c.where(), c.base.Host)
+	}
+	return err
+}

@@ -1,0 +1,38 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"skerry/cluster"
+)
+
+// Status is the node's own view of itself and the site.
+func (c *Client) Status(ctx context.Context) (cluster.Status, error) {
+	var s cluster.Status
+	err := c.get(ctx, "/v1/status", nil, &s)
+	return s, err
+}
+
+// Members are the site's nodes as this one knows them.
+func (c *Client) Members(ctx context.Context) ([]cluster.Member, error) {
+	var list struct {
+		Members []cluster.Member `json:"members"`
+	}
+	err := c.get(ctx, "/v1/members", nil, &list)
+	return list.Members, err
+}
+
+// Leave takes the node out of the site. It goes on until it is out.
+func (c *Client) Leave(ctx context.Context) error {
+	return c.do(ctx, http.MethodPost, "/v1/leave", nil, nil, nil)
+}
+
+// Sync cuts, ships, and returns when the bucket has everything committed before.
+// The answer is the bucket's state as the node writes it.
+func (c *Client) Sync(ctx context.Context) (json.RawMessage, error) {
+	var raw json.RawMessage
+	err := c.do(ctx, http.MethodPost, "/v1/cloud/sync", nil, nil, &raw)
+	return raw, err
+}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"skerry/api"
+	"skerry/cloudsync"
+	"skerry/cluster"
+	"skerry/cluster/logstore"
+	"skerry/coap"
+	"skerry/device/camera"
+	"skerry/task"
+)
+
+// How long the steps of a clean stop may take. What takes longer is cut off:
+// the disk is safe at every moment, a clean stop only saves the others an
+// election.
+const (
+	drainTimeout    = 10 * time.Second // doors, cameras and task runs end
+	handOverTimeout = 15 * time.Second // duties end, the lead goes to another node
+	closeTimeout    = 10 * time.Second // stores and sockets close
+)
+
+// errSlowStop: a part did not end in its time.
+var errSlowStop = errors.New("did not stop in time")
+
+// parts are what an agent is made of.
+type parts struct {
+	log       *slog.Logger
+	node      *cluster.Node
+	bucket    *cloudsync.Syncer // nil without --cloud
+	devices   *coap.Server
+	operators *api.Server
+	cameras   []*camera.Camera
+	leave     context.CancelFunc // ends the agent when its node has left the site
+}
+
+// runAgent runs a node until ctx is done, the node has left its site, or a part
+// cannot go on.
+func runAgent(ctx context.Context, s settings, logTo io.Writer) (err error) {
+	log := slog.New(slog.NewTextHandler(logTo, &slog.HandlerOptions{Level: s.logLevel}))
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	p := parts{log: log, leave: stop}
+	defer func() { err = errors.Join(err, within("closing the stores", closeTimeout, p.close)) }()
+	if err := p.open(s); err != nil {
+		return err
+	}
+	log.Info("skerry runs", "node", s.name, "site", s.site, "version", version,
+		"coap", p.devices.Addr().String(), "http", p.operators.Addr().String(), "cluster", s.cluster, "gossip", s.gossip)
+	err = p.run(ctx)
+	log.Info("skerry stops", "node", s.name)
+	return err
+}
+
+// open opens the parts in the order in which they need each other. Where it
+// fails, close closes those that are open.
+func (p *parts) open(s settings) (err error) {
+	p.node, err = cluster.Open(cluster.Config{
+		Name: s.name, Site: s.site, Dir: s.data,
+		Cluster: s.cluster, Gossip: s.gossip, Advertise: s.advertise, HTTP: s.http, CoAP: s.coap,
+		BootstrapExpect: s.expect, Join: s.join,
+		Profile: s.profile, LogStore: logstore.Kind(s.logStore), Linger: s.linger,
+		Version: version, Logger: p.log,
+	})
+	if err != nil {
+		return err
+	}
+	if s.cloud != "" {
+		p.bucket, err = cloudsync.Open(cloudsync.Config{URL: s.cloud, Version: version, Log: p.log}, cloudsync.OfNode(p.node))
+		if err != nil {
+			return err
+		}
+	}
+	if p.devices, err = listenCoAP(s, p); err != nil {
+		return err
+	}
+	if p.operators, err = listenHTTP(s, p); err != nil {
+		return err
+	}
+	for _, c := range s.cameras {
+		cam, err := camera.New(camera.Config{Name: c.name, Source: c.source, Key: cameraKey(p.node), Log: p.log}, p.node)
+		if err != nil {
+			return err
+		}
+		p.cameras = append(p.cameras, cam)
+	}
+	return nil
+}
+
+// run runs the parts. When ctx is done it stops them in reverse: first what
+// brings work in, then the duties and the lead.
+func (p *parts) run(ctx context.Context) error {
+	agreeing, stopNode := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopNode()
+	agreement := make(chan error, 1)
+	ctx, stopDoors := context.WithCancelCause(ctx)
+	defer stopDoors(nil)
+	go func() { // ends with agreeing; the receive below waits for it
+		err := p.node.Run(agreeing, p.duties()...)
+		stopDoors(err)
+		agreement <- err
+	}()
+	g, doors := errgroup.WithContext(ctx)
+	g.Go(func() error { return p.devices.Run(doors) })
+	g.Go(func() error { return p.operators.Run(doors) })
+	g.Go(func() error { return task.NewRunner(task.At(p.node), p.node.Name(), p.log).Run(doors) })
+	for _, cam := range p.cameras {
+		g.Go(func() error { p.watch(doors, cam); return nil })
+	}
+	<-doors.Done()
+	err := within("ending the requests in hand", drainTimeout, g.Wait)
+	stopNode()
+	return errors.Join(err, within("handing the lead over", handOverTimeout, func() error { return <-agreement }))
+}
+
+// duties are the leader's.
+func (p *parts) duties() []cluster.Duty {
+	scheduler := task.NewScheduler(task.At(p.node), p.node.Members, p.log)
+	duties := []cluster.Duty{scheduler.Duty}
+	if p.bucket != nil {
+		cutter := cloudsync.NewCutter(cloudsync.DefaultAges(), cloudsync.OfNode(p.node), p.log)
+		duties = append(duties, p.bucket.Duty, cutter.Duty)
+	}
+	return duties
+}
+
+// watch runs a camera. One that cannot go on is no reason to stop a node.
+func (p *parts) watch(ctx context.Context, cam *camera.Camera) {
+	if err := cam.Run(ctx); err != nil {
+		p.log.Error("a camera ended", "err", err)
+	}
+}
+
+// close closes what open has opened, in reverse.
+func (p *parts) close() error {
+	var err error
+	if p.operators != nil {
+		err = errors.Join(err, p.operators.Close())
+	}
+	if p.devices != nil {
+		err = errors.Join(err, p.devices.Close())
+	}
+	if p.node != nil {
+		err = errors.Join(err, p.node.Close())
+	}
+	return err
+}
+
+// within returns what step returns, or errSlowStop when it takes longer than
+// timeout; the process is about to end then, and step with it.
+func within(what string, timeout time.Duration, step func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- step() }()
+	t := time.NewTimer(timeout)
+	defer t.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-t.C:
+		return fmt.Errorf("%s: %w (%s)", what, errSlowStop, timeout)
+	}
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+)
+
+// defaultSite is the site of an agent that is told none.
+const defaultSite = "demo"
+
+// Bounds of an agent's settings.
+const (
+	maxExpect = 9
+	maxLinger = time.Second
+)
+
+// settings are an agent's: flags, environment and file put together.
+type settings struct {
+	name      string
+	site      string
+	data      string
+	http      string // addresses to listen at, host:port
+	coap      string
+	cluster   string
+	gossip    string
+	advertise string // host at which others reach this node
+	expect    int    // nodes that make a new site
+	join      []string
+	cloud     string
+	profile   string
+	logStore  string
+	linger    time.Duration
+	cameras   []cameraSetting
+	logLevel  slog.Level
+	dev       bool
+	devUnsafe bool
+}
+
+// cameraSetting is one --camera.
+type cameraSetting struct{ name, source string }
+
+// agentFlags are the keys of the config file, too; see skerry.toml.
+func agentFlags() []cli.Flag {
+	env := func(name string) []string {
+		return []string{"SKERRY_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))}
+	}
+	text := func(name, value, usage string) cli.Flag {
+		return &cli.StringFlag{Name: name, Value: value, Usage: usage, EnvVars: env(name)}
+	}
+	list := func(name, usage string) cli.Flag {
+		return &cli.StringSliceFlag{Name: name, Usage: usage, EnvVars: env(name)}
+	}
+	return []cli.Flag{
+		text("config", "", "TOML `FILE` with these settings"),
+		text("name", hostName(), "`NAME` of the node, as people see it"),
+		text("site", defaultSite, "`NAME` of the site it belongs to"),
+		text("data", "skerry-data", "`DIR` it keeps everything in"),
+		text("coap", "127.0.0.1:5683", "`ADDRESS` of the devices' door, UDP"),
+		text("http", "127.0.0.1:7480", "`ADDRESS` of the operators' door, TCP"),
+		text("cluster", "127.0.0.1:7420", "`ADDRESS` for the other nodes, TCP"),
+		text("gossip", "127.0.0.1:7421", "`ADDRESS` for finding the other nodes, TCP and UDP"),
+		text("advertise", "", "`HOST` at which the other nodes reach this one (default: that of --cluster)"),
+		&cli.IntFlag{Name: "bootstrap-expect", Value: 3, Usage: "how many nodes, `N`, make a new site; 1 is a site of one that can grow", EnvVars: env("bootstrap-expect")},
+		list("join", "gossip `ADDRESS`es of other nodes, with commas between them"),
+		text("cloud", "", "`URL` of the bucket, as file:///var/lib/bucket (default: none)"),
+		text("profile", "ssd", "what the disk is: ssd, sdcard, or wan where the nodes are far apart"),
+		text("log-store", "wal", "how the log is kept: wal or bolt"),
+		&cli.DurationFlag{Name: "linger", Usage: "how long, `D`, a reading may wait for others to share its disk write", EnvVars: env("linger")},
+		list("camera", "`NAME=SOURCE` of a camera to watch: an http:// MJPEG stream, folder:/dir?fps=5, or pattern:seed=7&fps=5"),
+		text("log-level", "info", "what is logged: debug, info, warn or error"),
+		&cli.BoolFlag{Name: "dev", Usage: "no TLS, no tokens, this machine only: a trial", EnvVars: env("dev")},
+		&cli.BoolFlag{Name: "dev-unsafe-addresses", Usage: "let --dev listen beyond this machine: whoever reaches it may do all", EnvVars: env("dev-unsafe-addresses")},
+	}
+}
+
+// hostName is the machine's name up to its first dot, "n1" when it has none.
+func hostName() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "n1"
+	}
+	name, _, _ = strings.Cut(name, ".")
+	return name
+}
+
+// agentSettings reads and checks the flags. Names and addresses are checked
+// further by the rooms that use them.
+func agentSettings(c *cli.Context) (settings, error) {
+	s := settings{
+		name: c.String("name"), site: c.String("site"), data: c.String("data"),
+		http: c.String("http"), coap: c.String("coap"),
+		cluster: c.String("cluster"), gossip: c.String("gossip"), advertise: c.String("advertise"),
+		expect: c.Int("bootstrap-expect"), join: splitList(c.StringSlice("join")),
+		cloud: c.String("cloud"), profile: c.String("profile"), logStore: c.String("log-store"),
+		linger: c.Duration("linger"), dev: c.Bool("dev"), devUnsafe: c.Bool("dev-unsafe-addresses"),
+	}
+	for _, a := range s.listenAddresses() {
+		if _, _, err := net.SplitHostPort(a.value); err != nil {
+			return settings{}, usagef("--%s %q is not an address: write HOST:PORT", a.flag, a.value)
+		}
+	}
+	if s.advertise == "" {
+		s.advertise, _, _ = net.SplitHostPort(s.cluster)
+	}
+	if s.expect < 1 || s.expect > maxExpect {
+		return settings{}, usagef("--bootstrap-expect %d is out of range: 1 to %d", s.expect, maxExpect)
+	}
+	if s.linger < 0 || s.linger > maxLinger {
+		return settings{}, usagef("--linger %s is out of range: 0 to %s", s.linger, maxLinger)
+	}
+	if err := oneOf("profile", s.profile, "ssd", "sdcard", "wan"); err != nil {
+		return settings{}, err
+	}
+	if err := oneOf("log-store", s.logStore, "wal", "bolt"); err != nil {
+		return settings{}, err
+	}
+	if err := s.logLevel.UnmarshalText([]byte(c.String("log-level"))); err != nil {
+		return settings{}, usagef("--log-level %s is not known: use debug, info, warn or error", c.String("log-level"))
+	}
+	for _, text := range c.StringSlice("camera") {
+		name, source, ok := strings.Cut(text, "=")
+		if !ok || name == "" || source == "" {
+			return settings{}, usagef("--camera %q is not NAME=SOURCE, as door=http://10.0.0.7/stream", text)
+		}
+		s.cameras = append(s.cameras, cameraSetting{name, source})
+	}
+	return s, nil
+}
+
+// splitList takes lists apart that were given as one, with commas.
+func splitList(given []string) []string {
+	var list []string
+	for _, text := range given {
+		for item := range strings.SplitSeq(text, ",") {
+			if item = strings.TrimSpace(item); item != "" {
+				list = append(list, item)
+			}
+		}
+	}
+	return list
+}
+
+type listenAddress struct{ flag, value string }
+
+func (s *settings) listenAddresses() []listenAddress {
+	return []listenAddress{{"coap", s.coap}, {"http", s.http}, {"cluster", s.cluster}, {"gossip", s.gossip}}
+}
+
+// requireLoopback refuses addresses that another machine could reach: with
+// --dev whoever reaches a node may do everything.
+func (s *settings) requireLoopback() error {
+	for _, a := range append(s.listenAddresses(), listenAddress{"advertise", net.JoinHostPort(s.advertise, "0")}) {
+		host, _, err := net.SplitHostPort(a.value)
+		if err != nil {
+			return usagef("--%s %q is not an address", a.flag, a.value)
+		}
+		ip, err := netip.ParseAddr(host)
+		if err != nil || !ip.IsLoopback() {
+			return fmt.Errorf("--%s %s is reachable from outside, which --dev refuses: use 127.0.0.1, or allow it with --dev-unsafe-addresses", a.flag, host)
+		}
+	}
+	return nil
+}
+
+// oneOf checks a flag whose value is one of a few words.
+func oneOf(flag, value string, words ...string) error {
+	for _, w := range words {
+		if value == w {
+			return nil
+		}
+	}
+	return usagef("--%s %s is not known: use %s", flag, value, strings.Join(words, " or "))
+}
