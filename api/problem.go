@@ -50,6 +50,7 @@ var problems = []struct {
 	{fsm.Refusal(fsm.NoGenesis), http.StatusServiceUnavailable, "no-site", 5},
 	{fsm.Refusal(fsm.BadRange), http.StatusConflict, "bad-range", 0},
 	{fsm.Refusal(fsm.TooMany), http.StatusConflict, "too-many-tasks", 0},
+	{fsm.Refusal(fsm.SeriesFull), http.StatusServiceUnavailable, "series-full", 60},
 	{cluster.ErrOverloaded, http.StatusTooManyRequests, "overloaded", 1},
 	{cluster.ErrNoLeader, http.StatusServiceUnavailable, "no-leader", 5},
 	{cluster.ErrNotLeader, http.StatusServiceUnavailable, "no-leader", 1},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -145,6 +146,24 @@ func TestAReadingInAnEmittedWindowGivesACorrection(t *testing.T) {
 	})
 }
 
+func TestANodeThatLagsReadsWhatWasAcknowledgedBeforeItsClockClosesAWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newModel(t)
+		newCrew(m, "n1")
+		m.create("hot", count(t, "pump", "pressure", "> 10", 10*time.Second, "stats/hot"))
+		m.post("pump", "pressure", 11)
+		time.Sleep(time.Second)
+		m.lag()
+		m.post("pump", "pressure", 12)
+		time.Sleep(30 * time.Second)
+		m.catchUp()
+		got := emitted(t, m, "hot")
+		if len(got) != 1 || got[0].Count != 2 || got[0].Rev != 1 {
+			t.Errorf("windows = %+v, want one of 2 with revision 1", got)
+		}
+	})
+}
+
 func TestATaskNeverReadsItsOwnOutput(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newModel(t)
@@ -189,11 +208,12 @@ func TestARunGoesOnAfterItsRunnerIsKilledTwice(t *testing.T) {
 func TestARunnerOfAnOldAttemptChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newModel(t)
-		c := newCrew(m, "n1", "n2")
+		newCrew(m, "n1", "n2")
 		m.create("hot", count(t, "pump", "pressure", "> 10", 10*time.Second, "stats/hot"))
 		time.Sleep(time.Second)
 		// n1's proposals hang from now on, as if its process were stopped.
 		wake := make(chan struct{})
+		release := sync.OnceFunc(func() { close(wake) })
 		m.onMeet(func(cmd fsm.Command) (bool, error) {
 			if a, ok := cmd.(fsm.AdvanceRunCommand); ok && a.Node == "n1" {
 				<-wake
@@ -203,6 +223,7 @@ func TestARunnerOfAnOldAttemptChangesNothing(t *testing.T) {
 			}
 			return true, nil
 		})
+		t.Cleanup(release)
 		m.post("pump", "pressure", 11)
 		for range 60 {
 			time.Sleep(time.Second)
@@ -211,7 +232,7 @@ func TestARunnerOfAnOldAttemptChangesNothing(t *testing.T) {
 		if got := m.task("hot"); got.Node != "n2" || got.Attempt != 2 {
 			t.Fatalf("run is attempt %d on %s, want 2 on n2", got.Attempt, got.Node)
 		}
-		close(wake)
+		release()
 		time.Sleep(20 * time.Second)
 		if got := m.task("hot"); got.Node != "n2" || got.Attempt != 2 {
 			t.Errorf("run is attempt %d on %s after the old runner woke, want 2 on n2", got.Attempt, got.Node)
@@ -222,7 +243,6 @@ func TestARunnerOfAnOldAttemptChangesNothing(t *testing.T) {
 				t.Errorf("window %d has revision %d, want 1", w.Start, w.Rev)
 			}
 		}
-		_ = c
 	})
 }
 
@@ -309,13 +329,13 @@ func TestALongPauseGivesNoZerosAndOldReadingsAreLate(t *testing.T) {
 func TestMoreWindowsThanOneCommandTakesAreAllEmitted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newModel(t)
-		newCrew(m, "n1")
 		m.create("hot", count(t, "pump", "pressure", "> 10", time.Second, "stats/hot"))
 		for range 4 {
 			m.post("pump", "pressure", 11)
 			time.Sleep((task.MaxKept - 1) * time.Second)
 		}
 		m.post("pump", "pressure", 11)
+		newCrew(m, "n1") // it has all of them to read at once
 		time.Sleep(time.Minute)
 		if got, want := len(counts(t, m, "hot")), 4*(task.MaxKept-1)+1; got != want {
 			t.Errorf("%d windows, want %d", got, want)

@@ -28,6 +28,10 @@ type model struct {
 	rows    []fsm.Reading
 	applied chan struct{}
 	keys    uint64
+	// While lags is set the node has applied the first shown rows only, until
+	// a linearizable view is asked for.
+	lags  bool
+	shown int
 	// meet, when set, decides what becomes of a command of a run: whether it
 	// is committed, and the error its proposer sees.
 	meet func(cmd fsm.Command) (commit bool, err error)
@@ -155,7 +159,36 @@ func (m *model) Propose(ctx context.Context, cmd fsm.Command) (fsm.Result, error
 	return res, nil
 }
 
-func (m *model) View(context.Context, cluster.Consistency) (task.View, error) { return view{m}, nil }
+func (m *model) View(_ context.Context, c cluster.Consistency) (task.View, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if c == cluster.Linearizable {
+		m.shown = len(m.rows)
+	}
+	return view{m}, nil
+}
+
+// lag holds back what is committed from now on from local views.
+func (m *model) lag() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lags, m.shown = true, len(m.rows)
+}
+
+// catchUp ends lag.
+func (m *model) catchUp() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lags = false
+}
+
+// present are the rows that the node has applied.
+func (m *model) present() []fsm.Reading {
+	if m.lags {
+		return m.rows[:m.shown]
+	}
+	return m.rows
+}
 
 func (m *model) Applied() <-chan struct{} {
 	m.mu.Lock()
@@ -187,13 +220,14 @@ func (v view) LogTime() fsm.LogTime {
 func (v view) Last(fsm.Stream) fsm.Seq {
 	v.m.mu.Lock()
 	defer v.m.mu.Unlock()
-	return fsm.Seq(len(v.m.rows))
+	return fsm.Seq(len(v.m.present()))
 }
 
 func (v view) After(_ context.Context, after fsm.Seq, limit int) ([]fsm.Reading, error) {
 	v.m.mu.Lock()
 	defer v.m.mu.Unlock()
-	rows := v.m.rows[min(int(after), len(v.m.rows)):]
+	rows := v.m.present()
+	rows = rows[min(int(after), len(rows)):]
 	return rows[:min(limit, len(rows))], nil
 }
 
