@@ -159,12 +159,6 @@ func (r *Replay) skip(bad *rowError) {
 	}
 }
 
-func laneOf(name string) int {
-	h := fnv.New32a()
-	_, _ = io.WriteString(h, name)
-	return int(h.Sum32() % lanes)
-}
-
 // drive delivers a lane's rows in order. Rows of one device that wait go
 // together.
 func (r *Replay) drive(ctx context.Context, lane int, queue <-chan []device.Reading) error {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -162,7 +163,7 @@ func (t *table) shapeOf(row []string, name string) (shape, error) {
 // wide with numbered resources.
 func headless(row []string, name string) (shape, error) {
 	s := shape{columns: len(row), name: name, device: 1, resource: 2, value: 3, unit: -1}
-	if len(row) == 4 && valueOf(row[1]).Kind == fsm.Text && valueOf(row[2]).Kind == fsm.Text {
+	if len(row) == 4 && isText(row[1]) && isText(row[2]) {
 		return s, nil
 	}
 	s.wide, s.resources = true, make([]string, len(row))
@@ -202,7 +203,11 @@ func (t *table) readings(row []string) ([]device.Reading, error) {
 			t.missing++
 			return nil
 		}
-		r := device.Reading{Device: name, Resource: resource, Unit: unit, Time: at, Value: valueOf(cell)}
+		v, err := valueOf(cell)
+		if err != nil {
+			return err
+		}
+		r := device.Reading{Device: name, Resource: resource, Unit: unit, Time: at, Value: v}
 		rec := fsm.Record{Device: r.Device, Resource: r.Resource, Unit: r.Unit, Value: r.Value}
 		out = append(out, r)
 		return rec.Validate()
@@ -234,18 +239,34 @@ func isMissing(cell string) bool {
 	return false
 }
 
-// valueOf is what a cell holds: a decimal number, true or false, else text.
-func valueOf(cell string) fsm.Value {
+// maxInteger is up to where a double holds every integer; SenML numbers beyond
+// are refused (RFC 7493 section 2.2).
+const maxInteger = 1 << 53
+
+// valueOf is what a cell holds: a decimal number, true or false, else text. It
+// fails with a number that no double holds, so that a series of numbers stays
+// one.
+func valueOf(cell string) (fsm.Value, error) {
 	switch cell {
 	case "true":
-		return fsm.FlagValue(true)
+		return fsm.FlagValue(true), nil
 	case "false":
-		return fsm.FlagValue(false)
+		return fsm.FlagValue(false), nil
 	}
-	if strings.Trim(cell, "0123456789+-.eE") == "" {
-		if v, err := strconv.ParseFloat(cell, 64); err == nil {
-			return fsm.NumberValue(v)
-		}
+	if strings.Trim(cell, "0123456789+-.eE") != "" {
+		return fsm.TextValue(cell), nil
 	}
-	return fsm.TextValue(cell)
+	v, err := strconv.ParseFloat(cell, 64)
+	switch {
+	case errors.Is(err, strconv.ErrRange), !strings.ContainsAny(cell, ".eE") && math.Abs(v) > maxInteger:
+		return fsm.Value{}, fmt.Errorf("value %s is not a number that a double holds", cell)
+	case err != nil:
+		return fsm.TextValue(cell), nil // 2010-01-01
+	}
+	return fsm.NumberValue(v), nil
+}
+
+func isText(cell string) bool {
+	v, err := valueOf(cell)
+	return err == nil && v.Kind == fsm.Text
 }
