@@ -274,6 +274,9 @@ func (f *file) close(pairs []format.KeyValue) error {
 	if err != nil {
 		return err
 	}
+	if len(footer) > maxFooter {
+		return fmt.Errorf("footer has %d bytes, at most %d can be read back", len(footer), maxFooter)
+	}
 	at := checkAt(footer)
 	copy(footer[at:], fmt.Sprintf("%08x", crc32.Checksum(footer, castagnoli)))
 	footer = binary.LittleEndian.AppendUint32(footer, uint32(len(footer)))

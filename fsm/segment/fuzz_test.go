@@ -1,6 +1,7 @@
 package segment_test
 
 import (
+	"bytes"
 	"testing"
 
 	"skerry/fsm/segment"
@@ -28,12 +29,21 @@ func FuzzPage(f *testing.F) {
 	})
 }
 
-// FuzzSegment gives whole files, the footer's checksum made to fit.
+// FuzzSegment writes over a part of a file whose footer's checksum fits again.
 func FuzzSegment(f *testing.F) {
 	frames, pictures := album(3)
-	f.Add(writtenReadings(f, mixed()))
-	f.Add(writtenFrames(f, frames, pictures))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		use(b)
+	readingFile, frameFile := writtenReadings(f, mixed()), writtenFrames(f, frames, pictures)
+	f.Add(false, uint16(0), []byte("PAR1"))
+	f.Add(true, uint16(90), []byte{0xff, 0xff, 0xff, 0xff, 0x0f})
+	f.Fuzz(func(t *testing.T, ofFrames bool, at uint16, patch []byte) {
+		file := readingFile
+		if ofFrames {
+			file = frameFile
+		}
+		b := bytes.Clone(file)
+		copy(b[int(at)%len(b):], patch)
+		if repair(b) {
+			use(b)
+		}
 	})
 }
