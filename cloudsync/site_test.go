@@ -20,6 +20,25 @@ import (
 	"skerry/fsm/segment"
 )
 
+// TestMain writes and reads a segment once, so that the channels inside the
+// shared compressor are made outside of any test's synctest bubble.
+func TestMain(m *testing.M) {
+	rows := []fsm.Reading{{Seq: 1, Device: "d", Resource: "r", Value: fsm.NumberValue(1)}}
+	cut := fsm.Cut{First: 1, Last: 1, Digest: fsm.HashReading(&rows[0])}
+	var b bytes.Buffer
+	if _, err := segment.WriteReadings(&b, "demo", cut, rows); err != nil {
+		panic(err)
+	}
+	seg, err := segment.Open(bytes.NewReader(b.Bytes()), int64(b.Len()))
+	if err != nil {
+		panic(err)
+	}
+	if err := seg.Verify(cut); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
+
 // site is a whole site in memory: what its nodes have agreed on, with real
 // segment files. It stands in for the cluster and its state.
 type site struct {

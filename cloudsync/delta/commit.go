@@ -68,7 +68,7 @@ func ParseName(name string) (n int64, ok bool) {
 		return 0, false
 	}
 	n, err := strconv.ParseInt(digits, 10, 64)
-	return n, err == nil && Name(n) == name
+	return n, err == nil && n >= 0 && Name(n) == name
 }
 
 // Sum is the SHA-256 of a commit's bytes as Info.Previous has it.
