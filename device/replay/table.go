@@ -239,8 +239,8 @@ func isMissing(cell string) bool {
 	return false
 }
 
-// maxInteger is up to where a double holds every integer; SenML numbers beyond
-// are refused (RFC 7493 section 2.2).
+// maxInteger is where a double begins to leave out integers; from there on SenML
+// integers are refused (RFC 7493 section 2.2).
 const maxInteger = 1 << 53
 
 // valueOf is what a cell holds: a decimal number, true or false, else text. It
@@ -258,7 +258,7 @@ func valueOf(cell string) (fsm.Value, error) {
 	}
 	v, err := strconv.ParseFloat(cell, 64)
 	switch {
-	case errors.Is(err, strconv.ErrRange), !strings.ContainsAny(cell, ".eE") && math.Abs(v) > maxInteger:
+	case errors.Is(err, strconv.ErrRange), !strings.ContainsAny(cell, ".eE") && math.Abs(v) >= maxInteger:
 		return fsm.Value{}, fmt.Errorf("value %s is not a number that a double holds", cell)
 	case err != nil:
 		return fsm.TextValue(cell), nil // 2010-01-01
