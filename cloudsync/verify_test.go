@@ -138,7 +138,18 @@ func recheck(tb testing.TB, change func(*delta.Commit)) func([]byte) []byte {
 	}
 }
 
+// copied is a bucket of its own with the objects of another.
+func copied(tb testing.TB, from string) (root string) {
+	tb.Helper()
+	root = filepath.Join(tb.TempDir(), "bucket")
+	if err := os.CopyFS(root, os.DirFS(from)); err != nil {
+		tb.Fatal(err)
+	}
+	return root
+}
+
 func TestVerifyNamesWhatIsWrong(t *testing.T) {
+	whole := shippedBucket(t)
 	for _, c := range []struct {
 		name   string
 		damage func(t *testing.T, site string)
@@ -224,7 +235,7 @@ func TestVerifyNamesWhatIsWrong(t *testing.T) {
 		}, "readings", cloudsync.DoubledEntry},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			root := shippedBucket(t)
+			root := copied(t, whole)
 			c.damage(t, filepath.Join(root, "demo"))
 			r := verify(t, root)
 			if !has(r, c.table, c.want) {

@@ -20,7 +20,7 @@ var (
 		{"seq", "long", "position in the site's history: 1, 2, 3, ... without holes"},
 		{"device", "string", "who posted"},
 		{"resource", "string", "what it is about"},
-		{"unit", "string", "unit, empty when the device named none"},
+		{"unit", "string", "unit, null when the device named none"},
 		{"time", "timestamp", "the device's time, UTC"},
 		{"received", "timestamp", "when it entered the site, UTC, by the leader's clock"},
 		{"value", "double", "a number"},
