@@ -17,11 +17,13 @@ const (
 	maxRareBytes = 1 << 20          // body of a rare command
 )
 
-// Settings of a new site, and the bounds of each.
+// Settings of a new site whose nodes may have as little as 512 MB, and the
+// bounds of each. The default window takes two million keys, 16,000 messages a
+// second for as long as a key must be kept; nodes with more memory afford more.
 const (
 	DefaultCutRows     = 1 << 20
 	DefaultCutBytes    = 16 << 20
-	DefaultWindowBytes = 96 << 20 // two million messages in 247 s
+	DefaultWindowBytes = 96 << 20
 
 	maxCutRows     = 1 << 24
 	maxCutBytes    = 1 << 30

@@ -8,6 +8,19 @@
 // needs from outside (log time, the leader's wall clock, keys, secrets) is
 // stamped into it before it is committed.
 //
+// A proposer encodes a Command (Encode, or an Encoder for batches), the leader
+// checks what it was given (Check) and puts it into an entry (AppendEntry), and
+// every replica applies the entry (State.Apply). State.Snapshot and Restore
+// carry a whole state from one replica to another.
+//
+// # Once
+//
+// An item's key is looked up before anything else. A known key is answered
+// with its first answer for KnownFor; an unknown one is stored only if its copy
+// was born at most BornWithin ago and the window has room. As a key is kept for
+// at least BornWithin, a copy that was on its way when its key was stored is
+// never stored again, however long it was held up.
+//
 // # Entry
 //
 // One raft log entry holds one command. Integers are little-endian; uvarint
