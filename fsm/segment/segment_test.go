@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -135,4 +138,35 @@ func (d *fullDisk) Write(b []byte) (int, error) {
 	}
 	d.room -= len(b)
 	return len(b), nil
+}
+
+// testdata holds files of format 1 as they were first written: whatever this
+// package learns, it reads them.
+func TestFilesOfFormatOneAreReadForEver(t *testing.T) {
+	file := func(name string) []byte {
+		b, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	readings := mixed()
+	s := opened(t, file("readings-1.parquet"))
+	if err := s.Verify(cutOfReadings(readings)); err != nil {
+		t.Errorf("readings: %v", err)
+	}
+	if got := all(t, s); !same(got, readings) {
+		t.Errorf("got %v, want %v", got, readings)
+	}
+	frames, pictures := album(12)
+	s = opened(t, file("frames-1.parquet"))
+	if err := s.Verify(cutOfFrames(frames)); err != nil {
+		t.Errorf("frames: %v", err)
+	}
+	if got, err := s.Frames(); err != nil || !slices.Equal(got, frames) {
+		t.Errorf("got %v and %v, want %v", got, err, frames)
+	}
+	if got, err := s.JPEG(frames[7].Seq); err != nil || !bytes.Equal(got, pictures[7]) {
+		t.Errorf("got a picture of %d bytes and %v, want %d", len(got), err, len(pictures[7]))
+	}
 }

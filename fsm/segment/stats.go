@@ -20,14 +20,6 @@ type NameRange struct{ Min, Max string }
 func (r *Range) add(o Range)         { r.Min, r.Max = min(r.Min, o.Min), max(r.Max, o.Max) }
 func (n *NameRange) add(o NameRange) { n.Min, n.Max = min(n.Min, o.Min), max(n.Max, o.Max) }
 
-func rangeOf(values []int64) Range {
-	r := Range{values[0], values[0]}
-	for _, v := range values[1:] {
-		r.Min, r.Max = min(r.Min, v), max(r.Max, v)
-	}
-	return r
-}
-
 // add widens s by the stats of another part of the same file.
 func (s *Stats) add(o Stats) {
 	if s.Rows == 0 {

@@ -1,0 +1,186 @@
+package segment
+
+import (
+	"math"
+
+	"skerry/fsm"
+)
+
+// A dictionary of numbers is kept when it has at most one value in so many rows.
+const (
+	timeShare  = 4
+	valueShare = 3
+)
+
+// readingGroup is one row group of readings, in columns and in file order. It
+// is used again for the next one.
+type readingGroup struct {
+	rows       *fsm.Rows
+	names      *fsm.Names
+	received   []int64  // of every row of rows
+	seriesHash []uint64 // by series id, 0 before it is needed
+	unitHash   []uint64 // by unit id, the same
+	digest     fsm.RowDigest
+
+	at     []uint32 // positions in rows, in file order
+	pages  []int    // the row after each page
+	seq    []int64
+	time   []int64
+	recv   []int64
+	bits   []int64
+	series []fsm.SeriesName
+	def    [colData + 1][]byte // of optional columns: 1, or 0 where null
+	ids    [colData + 1][]int32
+	dicts  [colData + 1]*dictionary
+
+	devices, resources, units *nameDictionary
+	numbers                   numberDictionary
+}
+
+func newReadingGroup(rows *fsm.Rows, names *fsm.Names) *readingGroup {
+	n := min(rows.Len(), groupRows)
+	g := &readingGroup{
+		rows: rows, names: names, received: make([]int64, rows.Len()),
+		seriesHash: make([]uint64, len(names.Series)), unitHash: make([]uint64, len(names.Units)),
+		seq: make([]int64, n), time: make([]int64, n), recv: make([]int64, n), bits: make([]int64, n),
+		series: make([]fsm.SeriesName, n),
+	}
+	for c := range g.def {
+		g.def[c], g.ids[c] = make([]byte, n), make([]int32, n)
+	}
+	for i, s := range rows.Stamps {
+		end := rows.Len()
+		if i+1 < len(rows.Stamps) {
+			end = min(int(rows.Stamps[i+1].Row), end)
+		}
+		for j := int(s.Row); j < end; j++ {
+			g.received[j] = s.Received
+		}
+	}
+	return g
+}
+
+// gather takes the rows at these positions.
+func (g *readingGroup) gather(at []uint32) {
+	n := len(at)
+	g.at, g.pages = at, g.pages[:0]
+	g.seq, g.time, g.recv, g.bits, g.series = g.seq[:n], g.time[:n], g.recv[:n], g.bits[:n], g.series[:n]
+	for c := range g.def {
+		g.def[c], g.ids[c] = g.def[c][:n], g.ids[c][:n]
+		clear(g.def[c])
+	}
+	g.devices, g.resources, g.units = newNameDictionary(), newNameDictionary(), newNameDictionary()
+
+	series, unit := uint32(math.MaxUint32), uint32(math.MaxUint32)
+	start, size := 0, 0 // of the page: first row, bytes of text and data
+	for i, p := range at {
+		if s := g.rows.Series[p]; s == series {
+			g.sameSeries(i)
+		} else {
+			series = s
+			g.takeSeries(i, s)
+		}
+		if u := g.rows.Unit[p]; u == unit {
+			g.sameUnit(i)
+		} else {
+			unit = u
+			g.takeUnit(i, u)
+		}
+		g.seq[i] = int64(g.rows.First) + int64(p)
+		g.time[i], g.recv[i] = g.rows.Time[p], g.received[p]
+		value, more := g.takeValue(i, p)
+		g.digest.Add(fsm.HashRow(fsm.Seq(g.seq[i]), g.seriesHash[series], g.unitHash[unit], g.time[i], g.recv[i], value))
+		if i > start && (i-start == pageRows || size+more > pageBytes) {
+			g.pages = append(g.pages, i)
+			start, size = i, 0
+		}
+		size += more
+	}
+	g.pages = append(g.pages, n)
+	g.makeDictionaries(n)
+}
+
+// takeSeries sets the names of row i; sameSeries those of the row before.
+func (g *readingGroup) takeSeries(i int, id uint32) {
+	name := g.names.Series[id]
+	if g.seriesHash[id] == 0 {
+		g.seriesHash[id] = fsm.HashSeries(name.Device, name.Resource)
+	}
+	g.series[i] = name
+	g.ids[colDevice][i], g.ids[colResource][i] = g.devices.id(name.Device), g.resources.id(name.Resource)
+}
+
+func (g *readingGroup) sameSeries(i int) {
+	g.series[i] = g.series[i-1]
+	g.ids[colDevice][i], g.ids[colResource][i] = g.ids[colDevice][i-1], g.ids[colResource][i-1]
+}
+
+// takeUnit sets the unit of row i; sameUnit that of the row before.
+func (g *readingGroup) takeUnit(i int, id uint32) {
+	name := g.names.Units[id]
+	if g.unitHash[id] == 0 {
+		g.unitHash[id] = fsm.HashString(name)
+	}
+	if name != "" {
+		g.ids[colUnit][i], g.def[colUnit][i] = g.units.id(name), 1
+	}
+}
+
+func (g *readingGroup) sameUnit(i int) {
+	g.ids[colUnit][i], g.def[colUnit][i] = g.ids[colUnit][i-1], g.def[colUnit][i-1]
+}
+
+// takeValue sets the value of row i, which is at p in the rows, and returns
+// its hash and its bytes of text or data.
+func (g *readingGroup) takeValue(i int, p uint32) (hash uint64, size int) {
+	kind, bits := g.rows.Kind[p], g.rows.Bits[p]
+	g.bits[i] = int64(bits)
+	g.def[columnOf(kind)][i] = 1
+	if kind == fsm.Number || kind == fsm.Flag {
+		return fsm.HashBits(kind, bits), 0
+	}
+	b := g.blob(i)
+	return fsm.HashBytes(kind, b), len(b)
+}
+
+// blob is the text or data of row i.
+func (g *readingGroup) blob(i int) []byte {
+	b := uint64(g.bits[i])
+	return g.rows.Blob[b>>32:][:uint32(b)]
+}
+
+func (g *readingGroup) makeDictionaries(n int) {
+	g.dicts = [colData + 1]*dictionary{
+		colDevice:   g.devices.page(),
+		colResource: g.resources.page(),
+		colTime:     g.numbers.build(g.time, nil, g.ids[colTime], n/timeShare),
+		colReceived: g.numbers.build(g.recv, nil, g.ids[colReceived], n/timeShare),
+		colValue:    g.numbers.build(g.bits, g.def[colValue], g.ids[colValue], n/valueShare),
+	}
+	if len(g.units.names) > 0 {
+		g.dicts[colUnit] = g.units.page()
+	}
+}
+
+// columnOf is the column that holds the values of a kind.
+func columnOf(k fsm.Kind) int {
+	switch k {
+	case fsm.Number:
+		return colValue
+	case fsm.Flag:
+		return colFlag
+	case fsm.Text:
+		return colText
+	}
+	return colData
+}
+
+func (g *readingGroup) stats() Stats {
+	n := len(g.at)
+	least, greatest := nameBounds(func(i int) string { return g.series[i].Resource })(0, n)
+	return Stats{
+		Rows: n, Seq: rangeOf(g.seq), Time: rangeOf(g.time), Received: rangeOf(g.recv),
+		Device:   NameRange{g.series[0].Device, g.series[n-1].Device},
+		Resource: NameRange{string(least), string(greatest)},
+	}
+}
