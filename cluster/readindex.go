@@ -16,7 +16,7 @@ import (
 const confirmTimeout = 2 * time.Second
 
 // readIndexes finds indexes at which a read is linearizable (Ongaro, Raft
-// thesis, section 6.4): the commit index of a leader whose term a majority
+// thesis, section 6.4): what a leader has applied whose term a majority
 // confirms after the read began. Reads that arrive while a round is asked
 // share the next one.
 type readIndexes struct {
@@ -71,7 +71,7 @@ func (ri *readIndexes) ask() {
 	}
 }
 
-// confirm notes the commit index, then asks a majority of the voters whether
+// confirm notes what is applied, then asks a majority of the voters whether
 // they still are in this term: no later term can then have had a leader
 // before the asking began.
 func (n *Node) confirm() (uint64, error) {
@@ -79,7 +79,11 @@ func (n *Node) confirm() (uint64, error) {
 	if reign == nil {
 		return 0, ErrNotLeader
 	}
-	index := n.raft.CommitIndex()
+	// A write is acknowledged after it is applied here, or it is of an earlier
+	// term and was applied before the reign began: so what is applied is all
+	// that was acknowledged. (raft's own commit index counts entries that no
+	// state sees.)
+	index := n.replica.appliedIndex()
 	future := n.raft.GetConfiguration()
 	if err := future.Error(); err != nil {
 		return 0, err

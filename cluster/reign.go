@@ -114,7 +114,7 @@ func (n *Node) beginReign(ctx context.Context) *reign {
 	for ctx.Err() == nil {
 		term := n.raft.CurrentTerm()
 		if err := n.raft.Barrier(barrierTimeout).Error(); err != nil {
-			if n.raft.State() != raft.Leader {
+			if n.raft.State() != raft.Leader || pause(ctx, retryPause) != nil {
 				return nil
 			}
 			continue

@@ -22,6 +22,7 @@ type Filter struct {
 	raft.Transport
 	consumer chan raft.RPC
 	done     chan struct{}
+	once     sync.Once
 	wg       sync.WaitGroup
 	node     atomic.Pointer[raft.Raft]
 }
@@ -93,9 +94,9 @@ func (f *Filter) RequestPreVote(id raft.ServerID, target raft.ServerAddress, arg
 	return f.Transport.(raft.WithPreVote).RequestPreVote(id, target, args, resp)
 }
 
-// Close ends the filter's own goroutine. Call it after raft has shut down.
+// Close ends the filter's own goroutine. raft calls it too, when it shuts down.
 func (f *Filter) Close() error {
-	close(f.done)
+	f.once.Do(func() { close(f.done) })
 	f.wg.Wait()
 	return nil
 }

@@ -1,0 +1,306 @@
+// Package clustertest runs n nodes of a site over a network that a test can
+// cut, with disks that forget what was not synced. Nothing in it touches a
+// real socket or file, so the same test runs in real time or, under
+// testing/synctest, in virtual time. Every test ends by comparing digests.
+package clustertest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"skerry/cluster"
+	"skerry/cluster/disk"
+	"skerry/cluster/gossip"
+	"skerry/cluster/logstore"
+	"skerry/cluster/transport"
+	"skerry/fsm"
+)
+
+// settleTimeout bounds the waits for a condition.
+const settleTimeout = 30 * time.Second
+
+// Site is n nodes.
+type Site struct {
+	tb      testing.TB
+	Network *transport.Memory
+	Nodes   []*Member
+	gossip  *gossip.Memory
+	duties  func(m *Member) []cluster.Duty
+}
+
+// Member is one node of a site through its lives.
+type Member struct {
+	*cluster.Node // nil while it is down
+	Name          string
+	Address       raft.ServerAddress
+	Disk          *disk.Memory
+	site          *Site
+	logs          *raft.InmemStore
+	snapshots     *raft.InmemSnapshotStore
+	walls         sync.Mutex
+	wall          time.Duration // the wall clock is this far ahead
+	cancel        context.CancelFunc
+	ran           chan error
+}
+
+// Open starts a site of n nodes and waits until it leads and has begun. Duties
+// may be nil. The cleanup waits until all nodes that are up agree, compares
+// their digests and closes them.
+func Open(tb testing.TB, n int, duties func(m *Member) []cluster.Duty) *Site {
+	tb.Helper()
+	s := &Site{tb: tb, Network: transport.NewMemory(), gossip: gossip.NewMemory(), duties: duties}
+	for i := range n {
+		s.Nodes = append(s.Nodes, s.member(fmt.Sprintf("n%d", i+1)))
+	}
+	for _, m := range s.Nodes {
+		m.Start(n)
+	}
+	tb.Cleanup(s.close)
+	s.Leader()
+	return s
+}
+
+func (s *Site) member(name string) *Member {
+	return &Member{
+		Name: name, Address: raft.ServerAddress(name + ":7420"), site: s,
+		Disk: disk.NewMemory(), logs: raft.NewInmemStore(), snapshots: raft.NewInmemSnapshotStore(),
+	}
+}
+
+// Add starts one more node, which the leader is to add.
+func (s *Site) Add(name string) *Member {
+	s.tb.Helper()
+	m := s.member(name)
+	s.Nodes = append(s.Nodes, m)
+	m.Start(len(s.Nodes))
+	return m
+}
+
+// Start starts a member that is down, with what its disk and log hold.
+func (m *Member) Start(expect int) {
+	m.site.tb.Helper()
+	var out slog.Handler = slog.DiscardHandler
+	if os.Getenv("SKERRY_TEST_LOG") != "" {
+		out = slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})
+	}
+	node, err := cluster.Open(cluster.Config{
+		Name: m.Name, Site: "test", BootstrapExpect: expect, Logger: slog.New(out),
+		Seams: cluster.Seams{
+			Disk: m.Disk,
+			Network: func(id raft.ServerID) (transport.Network, error) {
+				return m.site.Network.Join(id, m.Address), nil
+			},
+			Gossip: func(self gossip.Peer) (gossip.Gossip, error) { return m.site.gossip.Join(self), nil },
+			Logs: func(failed func(error)) (cluster.Logs, error) {
+				return cluster.Logs{
+					Log: logstore.NewLog(m.logs, failed), Stable: m.logs, Snapshot: m.snapshots,
+					Close: func() error { return nil },
+				}, nil
+			},
+			Wall: m.clock,
+		},
+	})
+	if err != nil {
+		m.site.tb.Fatalf("start %s: %v", m.Name, err)
+	}
+	m.Node = node
+	ctx, cancel := context.WithCancel(context.Background())
+	m.cancel, m.ran = cancel, make(chan error, 1)
+	var duties []cluster.Duty
+	if m.site.duties != nil {
+		duties = m.site.duties(m)
+	}
+	go func() { m.ran <- node.Run(ctx, duties...) }()
+}
+
+func (m *Member) clock() time.Time {
+	m.walls.Lock()
+	defer m.walls.Unlock()
+	return time.Now().Add(m.wall)
+}
+
+// StepClock moves the member's wall clock.
+func (m *Member) StepClock(by time.Duration) {
+	m.walls.Lock()
+	defer m.walls.Unlock()
+	m.wall += by
+}
+
+// Stop ends a member cleanly.
+func (m *Member) Stop() {
+	m.site.tb.Helper()
+	m.cancel()
+	if err := errors.Join(<-m.ran, m.Node.Close()); err != nil {
+		m.site.tb.Errorf("stop %s: %v", m.Name, err)
+	}
+	m.Node = nil
+}
+
+// Crash ends a member as kill -9 and a power cut do: it answers nobody any
+// more, hands nothing over, and its disk forgets what was not synced.
+func (m *Member) Crash() {
+	m.site.tb.Helper()
+	m.site.Network.Isolate(m.Address, true)
+	m.Disk.Cut()
+	m.cancel()
+	<-m.ran // its error is the disk's
+	_ = m.Node.Close()
+	m.Node = nil
+	m.site.Network.Isolate(m.Address, false)
+}
+
+// Leader waits until a member leads and takes proposals, and returns it.
+func (s *Site) Leader() *Member {
+	s.tb.Helper()
+	var leader *Member
+	s.Wait("a leader", func() bool {
+		for _, m := range s.Up() {
+			if st := m.Status(); st.State == "leader" && st.Ready && s.agreed(m.Name) {
+				leader = m
+				return true
+			}
+		}
+		return false
+	})
+	return leader
+}
+
+// agreed reports that a majority of the members follow name.
+func (s *Site) agreed(name string) bool {
+	follow := 0
+	for _, m := range s.Up() {
+		if m.Status().Leader == name {
+			follow++
+		}
+	}
+	return follow > len(s.Nodes)/2
+}
+
+// Followers are the members that are up and do not lead.
+func (s *Site) Followers() []*Member {
+	s.tb.Helper()
+	lead := s.Leader()
+	var list []*Member
+	for _, m := range s.Up() {
+		if m != lead {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+// Up are the members that run.
+func (s *Site) Up() []*Member {
+	var up []*Member
+	for _, m := range s.Nodes {
+		if m.Node != nil {
+			up = append(up, m)
+		}
+	}
+	return up
+}
+
+// Wait waits for a condition.
+func (s *Site) Wait(what string, ok func() bool) {
+	s.tb.Helper()
+	for end := time.Now().Add(settleTimeout); !ok(); {
+		if time.Now().After(end) {
+			s.tb.Fatalf("no %s within %s: %s", what, settleTimeout, s.describe())
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+}
+
+// Describe tells how all members stand.
+func (m *Member) Describe() string { return m.site.describe() }
+
+func (s *Site) describe() string {
+	text := ""
+	for _, m := range s.Nodes {
+		if m.Node == nil {
+			text += fmt.Sprintf("\n  %s is down", m.Name)
+			continue
+		}
+		st := m.Status()
+		text += fmt.Sprintf("\n  %s: %s of term %d, leader %q, applied %d of %d, last seq %d, missing %d, digest %s",
+			m.Name, st.State, st.Term, st.Leader, st.AppliedIndex, st.CommitIndex, st.LastSeq, st.Missing, st.Digest)
+	}
+	return text
+}
+
+// Agree waits until all members that are up have applied the same, and
+// compares their digests.
+func (s *Site) Agree() {
+	s.tb.Helper()
+	s.Wait("agreement", func() bool {
+		var index uint64
+		for i, m := range s.Up() {
+			st := m.Status()
+			if i > 0 && st.AppliedIndex != index {
+				return false
+			}
+			index = st.AppliedIndex
+		}
+		return true
+	})
+	digest := ""
+	for _, m := range s.Up() {
+		got := m.Status().Digest
+		if digest == "" {
+			digest = got
+		}
+		if got != digest {
+			s.tb.Errorf("digests differ:%s", s.describe())
+			return
+		}
+	}
+}
+
+func (s *Site) close() {
+	s.tb.Helper()
+	if !s.tb.Failed() && len(s.Up()) > len(s.Nodes)/2 {
+		s.Leader()
+		s.Agree()
+	}
+	for _, m := range s.Up() {
+		m.Stop()
+	}
+}
+
+// Reading is a batch of one reading under a random key.
+func Reading(tb testing.TB, device, resource string, micros int64, value float64) *fsm.Batch {
+	tb.Helper()
+	var key fsm.Key
+	if _, err := rand.Read(key[:]); err != nil {
+		tb.Fatal(err)
+	}
+	return &fsm.Batch{Items: []fsm.Item{{Key: key, Records: []fsm.Record{{
+		Device: device, Resource: resource, Time: micros, Value: fsm.NumberValue(value),
+	}}}}}
+}
+
+// MustPropose proposes on a member and fails the test unless all is stored.
+func (m *Member) MustPropose(cmd fsm.Command) fsm.Result {
+	m.site.tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), settleTimeout)
+	defer cancel()
+	r, err := m.Propose(ctx, cmd)
+	if err != nil {
+		m.site.tb.Fatalf("propose on %s: %v%s", m.Name, err, m.site.describe())
+	}
+	for _, o := range r.Outcomes {
+		if err := o.Code.Err(); err != nil {
+			m.site.tb.Fatalf("propose on %s: %v", m.Name, err)
+		}
+	}
+	return r
+}
