@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	// chunk bounds the readings of an answer that are in memory at once.
-	chunk = 2000
+	// chunk bounds the readings of an answer that are in memory at once. Each
+	// chunk is a query of its own, so small ones cost time.
+	chunk = 10_000
 	// chunkTimeout bounds how long a client may take to accept one chunk.
 	chunkTimeout = 30 * time.Second
 	// packLimit is the largest SenML answer, in records, as in a request.

@@ -1,0 +1,53 @@
+package api_test
+
+import (
+	"context"
+	"errors"
+
+	"skerry/api"
+	"skerry/cluster"
+	"skerry/fsm"
+)
+
+// stub is a site in trouble.
+type stub struct {
+	viewErr    error
+	proposeErr error
+	outcome    fsm.Outcome
+	status     cluster.Status
+	// breaksAfter is the seq after which readings cannot be read.
+	breaksAfter fsm.Seq
+}
+
+func (s *stub) Propose(context.Context, fsm.Command) (fsm.Result, error) {
+	return fsm.Result{Outcomes: []fsm.Outcome{s.outcome}}, s.proposeErr
+}
+
+func (s *stub) View(context.Context, cluster.Consistency) (api.View, error) {
+	if s.viewErr != nil {
+		return nil, s.viewErr
+	}
+	return brokenView{s: s}, nil
+}
+
+func (s *stub) Status() cluster.Status    { return s.status }
+func (s *stub) Members() []cluster.Member { return nil }
+
+// brokenView gives readings up to one seq and then a fault.
+type brokenView struct {
+	api.View
+	s *stub
+}
+
+func (v brokenView) After(_ context.Context, after fsm.Seq, limit int) ([]fsm.Reading, error) {
+	if after >= v.s.breaksAfter {
+		return nil, errors.New("read sector 7: secret detail")
+	}
+	out := make([]fsm.Reading, limit)
+	for i := range out {
+		out[i] = fsm.Reading{Seq: after + fsm.Seq(i) + 1, Device: "a", Resource: "b", Value: fsm.NumberValue(1)}
+	}
+	return out, nil
+}
+
+func (v brokenView) Last(fsm.Stream) fsm.Seq { return 1 << 40 }
