@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/fxamacker/cbor/v2"
+
+	"skerry/fsm"
 )
 
 // The major types of CBOR (RFC 8949 section 3.1).
@@ -49,6 +51,7 @@ func decodeCBOR(b []byte, r *resolver) error {
 	if !ok {
 		return &Error{Reason: "is not a CBOR array: SenML is a list of records"}
 	}
+	r.readings = make([]fsm.Record, 0, min(max(n, 1), MaxRecords))
 	for ; in.next(&n); n-- {
 		if err := r.begin(); err != nil {
 			return err
