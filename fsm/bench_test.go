@@ -48,9 +48,16 @@ func (l *load) next(born fsm.LogTime) *fsm.Batch {
 	return &l.batch
 }
 
-// BenchmarkApply applies entries of 64 readings while log time runs as at
-// 10,000 readings a second, so that the window is at its usual size.
+// BenchmarkApply applies entries of 64 messages while log time runs as it does
+// at a rate of messages, with a window of the size that the rate gives it.
 func BenchmarkApply(b *testing.B) {
+	for _, rate := range []int{100, 1_000, 10_000} {
+		b.Run(fmt.Sprintf("%d messages a second", rate), func(b *testing.B) { benchmarkApply(b, rate) })
+	}
+}
+
+func benchmarkApply(b *testing.B, rate int) {
+	step := uint64(perEntry * second / rate)
 	s := fsm.NewState()
 	g := testGenesis()
 	g.CutRows, g.CutBytes, g.WindowBytes = fsm.DefaultCutRows, fsm.DefaultCutBytes, 256<<20
@@ -64,11 +71,11 @@ func BenchmarkApply(b *testing.B) {
 	l := newLoad()
 	var e fsm.Encoder
 	entry := func(index uint64) []byte {
-		h := fsm.Header{Op: fsm.OpReadings, LogTime: fsm.LogTime(index * 6400), Received: noon + int64(index)*6400}
+		h := fsm.Header{Op: fsm.OpReadings, LogTime: fsm.LogTime(index * step), Received: noon + int64(index*step)}
 		return fsm.AppendEntry(nil, h, e.Append(nil, l.next(h.LogTime)))
 	}
 	index := uint64(2)
-	for ; index < 40_000; index++ { // 256 s
+	for ; index*step < 256*second; index++ {
 		apply(index, entry(index))
 	}
 	entries := make([][]byte, 1000)
