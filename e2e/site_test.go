@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -54,12 +55,12 @@ func startSite(t testing.TB, n int, first ...string) *site {
 	dir := workDir(t)
 	s := &site{t: t, bucket: filepath.Join(dir, "bucket")}
 	addresses := freeAddresses(t, n)
-	gossip := make([]string, n)
-	for i, a := range addresses {
-		gossip[i] = a.gossip
-	}
 	for i, a := range addresses {
 		name := fmt.Sprintf("n%d", i+1)
+		var others []string
+		for _, other := range slices.Delete(slices.Clone(addresses), i, i+1) {
+			others = append(others, other.gossip)
+		}
 		s.nodes = append(s.nodes, &node{
 			t: t, name: name, http: a.http, coap: a.coap,
 			logPath: filepath.Join(dir, name+".log"),
@@ -67,7 +68,7 @@ func startSite(t testing.TB, n int, first ...string) *site {
 				"--name", name, "--site", siteName, "--data", filepath.Join(dir, name),
 				"--http", a.http, "--coap", a.coap, "--cluster", a.cluster, "--gossip", a.gossip,
 				"--advertise", "127.0.0.1",
-				"--bootstrap-expect", fmt.Sprint(n), "--join", strings.Join(gossip, ","),
+				"--bootstrap-expect", fmt.Sprint(n), "--join", strings.Join(others, ","),
 				"--cloud", s.bucketURL(),
 			},
 		})

@@ -82,17 +82,17 @@ func (s *site) offer(ctx context.Context, client string, first int, r weatherRea
 	if err != nil {
 		return 0, err
 	}
-	for ; ; failed++ {
-		n := s.nodes[(first+failed)%len(s.nodes)]
-		code := ""
+	for turn := first; ; turn++ {
+		n, code := s.nodes[turn%len(s.nodes)], ""
 		if n.up() {
 			code, err = coapPost(ctx, client, "coap://"+n.coap+"/r/"+station+"/"+r.resource, string(body))
+			failed++
 		}
 		switch {
 		case err != nil:
 			return failed, err
 		case code == "2.04":
-			return failed, nil
+			return failed - 1, nil
 		case strings.HasPrefix(code, "4.") && code != "4.29":
 			return failed, fmt.Errorf("%s refused %s with %s", n.name, r.key(), code)
 		case ctx.Err() != nil:
