@@ -49,11 +49,18 @@ func TestCheckBatch_RefusesWhatASiteDoesNotTake(t *testing.T) {
 			}
 		})
 	}
-	items, records, err := fsm.CheckBatch(fsm.EncodeBatch(nil, &fsm.Batch{Items: []fsm.Item{
+	sub := fsm.EncodeBatch(nil, &fsm.Batch{Items: []fsm.Item{
 		item("a", number("d", 1), number("e", 2)), item("b", number("d", 3)),
-	}}))
+	}})
+	items, records, err := fsm.CheckBatch(sub)
 	if items != 2 || records != 3 || err != nil {
 		t.Errorf("got %d items, %d records, err %v, want 2 and 3", items, records, err)
+	}
+	if got := fsm.BatchRecords(sub); got != 3 {
+		t.Errorf("got %d records at a glance, want 3", got)
+	}
+	if got := fsm.BatchRecords(sub[:18]); got != 0 {
+		t.Errorf("got %d records of a stump, want 0", got)
 	}
 }
 
