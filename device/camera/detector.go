@@ -10,6 +10,7 @@ const (
 	minDelta          = 5     // a smaller change is never motion
 	cellNoise         = 6     // thresholds in mean deviations of the cell
 	frameNoise        = 4.5   // thresholds in standard deviations of the frame
+	maxNoise          = 6     // a frame that differs more is another scene, not noisier
 	jumpDelta         = 6     // a change of brightness that is not called drift
 	flashShare        = 0.6   // of the cells changed: another scene, not motion
 	minAreaShare      = 0.001 // of the cells, connected: less is never motion
@@ -108,7 +109,7 @@ func (d *Detector) subtract(cells []float32) float32 {
 		d.residual[i] = r
 		h.add(abs(r))
 	}
-	return 1.48 * h.median()
+	return min(1.48*h.median(), maxNoise)
 }
 
 // teach lets the background and the noise follow the frame fast.

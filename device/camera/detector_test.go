@@ -110,13 +110,14 @@ func TestMotionIsFoundOnTheTestPattern(t *testing.T) {
 }
 
 func TestAStillCameraGivesNoEventInFiveMinutes(t *testing.T) {
-	for seed := uint64(1); seed <= 3; seed++ {
-		for _, fps := range []float64{5, 10} {
-			t.Logf("seed %d, %g frames a second", seed, fps)
-			frames, events := watch(camera.NewPattern(seed, 320, 240, fps, true), int(300*fps), fps)
-			if frames.wrong != 0 || events.wrong != 0 {
-				t.Errorf("seed %d: %d frames and %d events with motion, want none", seed, frames.wrong, events.wrong)
-			}
+	for _, c := range []struct {
+		seed uint64
+		fps  float64
+	}{{1, 5}, {2, 10}, {3, 5}} {
+		t.Logf("seed %d, %g frames a second", c.seed, c.fps)
+		frames, events := watch(camera.NewPattern(c.seed, 320, 240, c.fps, true), int(300*c.fps), c.fps)
+		if frames.wrong != 0 || events.wrong != 0 {
+			t.Errorf("seed %d: %d frames and %d events with motion, want none", c.seed, frames.wrong, events.wrong)
 		}
 	}
 }

@@ -153,12 +153,15 @@ func start(tb testing.TB, c camera.Config, p camera.Proposer) *camera.Camera {
 	return cam
 }
 
+// shortStall is the stall time-out of the tests' streams.
+const shortStall = 300 * time.Millisecond
+
 // runSource runs an MJPEG source until the test ends.
 func runSource(tb testing.TB, url string, emit func(camera.Frame)) {
 	tb.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	src := camera.NewStream(url, 300*time.Millisecond, 10*time.Millisecond)
+	src := camera.NewStream(url, shortStall, 10*time.Millisecond)
 	go func() { done <- src.Run(ctx, emit) }()
 	tb.Cleanup(func() {
 		cancel()

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"skerry/device/camera"
 	"skerry/fsm"
@@ -184,26 +185,27 @@ func TestACameraCountsWhatItSkipsAndConnectsAgain(t *testing.T) {
 
 func TestAStreamThatStallsIsOpenedAgain(t *testing.T) {
 	good := scene(t, 2)[0]
-	reasons := make(chan string, 16)
+	left := make(chan struct{}, 16)
 	url := serve(t, "multipart/x-mixed-replace; boundary=b", func(n int, w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, "--b\r\n\r\n%s\r\n--b\r\n", good)
-		if n == 1 { // bytes that never make a picture do not count as life
-			flush(w)
-			for r.Context().Err() == nil {
-				if _, err := w.Write([]byte("x")); err != nil {
+		fmt.Fprintf(w, "--b\r\n\r\n%s\r\n--b\r\n\r\n", good)
+		if n == 2 { // bytes that never make a picture are no sign of life
+			for flush(w); r.Context().Err() == nil; flush(w) {
+				if _, err := w.Write(make([]byte, 4<<10)); err != nil {
 					break
 				}
-				flush(w)
 			}
-			reasons <- "the client left"
-			return
+		} else {
+			hold(w, r)
 		}
-		hold(w, r)
+		left <- struct{}{}
 	})
-	got := readStream(t, url, 2)
-	if len(got) != 2 || <-reasons == "" {
-		t.Errorf("got %d frames over two connections, want 2", len(got))
+	began := time.Now()
+	readStream(t, url, 3)
+	if took := time.Since(began); took < 2*shortStall {
+		t.Errorf("got three connections in %s, want two stalls of %s between them", took, shortStall)
 	}
+	<-left
+	<-left
 }
 
 func TestWhatIsNoStreamIsSaidInTheStatus(t *testing.T) {

@@ -152,10 +152,10 @@ func simulate(t *testing.T, s *site, c sim.Config, d time.Duration) *device.Ledg
 func TestWhatTheCrowdSentIsInTheHistoryOnce(t *testing.T) {
 	for seed := uint64(1); seed <= 3; seed++ {
 		s := newSite(seed)
-		ledger := simulate(t, s, sim.Config{Seed: seed, Devices: 60, Every: time.Second}, 10*time.Minute)
+		ledger := simulate(t, s, sim.Config{Seed: seed, Devices: 60, Every: time.Second}, 4*time.Minute)
 		got := ledger.Compare(slices.Values(s.history))
 		t.Logf("seed %d: %+v", seed, got)
-		if !got.OK() || got.Foreign != 0 || got.Unanswered != 0 || got.Acked < 30_000 || got.Acked != len(s.history) {
+		if !got.OK() || got.Foreign != 0 || got.Unanswered != 0 || got.Acked < 10_000 || got.Acked != len(s.history) {
 			t.Errorf("seed %d: got %+v of %d readings", seed, got, len(s.history))
 		}
 	}
