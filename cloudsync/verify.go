@@ -1,6 +1,7 @@
 package cloudsync
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,10 +57,12 @@ func VerifyBucket(ctx context.Context, bucket target.Target, url, site string) (
 			return r, err
 		}
 	}
-	tables[fsm.Readings].tile(tables[fsm.Gaps].dropped)
+	tables[fsm.Readings].tile(tables[fsm.Gaps].gaps)
 	tables[fsm.Frames].tile(nil)
 	tables[fsm.Gaps].tile(nil)
-	r.Dropped = tables[fsm.Gaps].droppedRows
+	for _, g := range tables[fsm.Gaps].gaps {
+		r.Dropped += g.Count
+	}
 	for _, a := range tables {
 		r.Tables = append(r.Tables, a.summary())
 	}
@@ -85,8 +88,7 @@ type audit struct {
 	bytes   int64
 	broken  bool // a file could not be counted
 
-	dropped     []fsm.Interval // gaps only: the rows of readings that it names
-	droppedRows uint64
+	gaps []fsm.Gap // gaps only: its rows
 }
 
 func newAudit(bucket target.Target, r *Report, site string, stream fsm.Stream) *audit {
@@ -233,24 +235,28 @@ func (a *audit) shipment(n int64, c *delta.Commit, own *delta.Info) {
 	}
 }
 
-// tile checks that rows are in the table once, or dropped, up to the last.
-func (a *audit) tile(dropped []fsm.Interval) {
+// tile checks that rows are in the table once, or dropped, up to the last. A
+// gap counts the rows of its range that nobody had shipped or dropped before.
+func (a *audit) tile(gaps []fsm.Gap) {
+	slices.SortFunc(gaps, func(x, y fsm.Gap) int { return cmp.Compare(x.Seq, y.Seq) })
 	all := a.covered
-	for _, d := range dropped {
-		if n := a.covered.Overlap(d); n > 0 {
-			a.find(DoubledEntry, "", "%d of the rows %d to %d are in the table and in gaps", n, d.First, d.Last)
+	for _, g := range gaps {
+		r := fsm.Interval{First: g.First, Last: g.Last}
+		if lacking := rows([]fsm.Interval{r}) - all.Overlap(r); lacking != g.Count {
+			a.find(ChangedCount, "", "gap %d says that %d of the rows %d to %d were dropped, %d are not in the table",
+				g.Seq, g.Count, g.First, g.Last, lacking)
 		}
-		all = all.With(d)
+		all = all.With(r)
 	}
 	if len(all) == 0 {
 		return
 	}
+	end := lastOf(all)
 	for _, p := range a.pending {
 		if p.First >= 1 && p.First <= p.Last {
 			all = all.With(fsm.Interval{First: fsm.Seq(p.First), Last: fsm.Seq(p.Last)})
 		}
 	}
-	end := max(lastOf(a.covered), lastOf(dropped))
 	for _, hole := range minus(upTo(end), all) {
 		a.find(MissingRows, "", "rows %d to %d are neither in the table nor in gaps", hole.First, hole.Last)
 	}

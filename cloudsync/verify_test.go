@@ -232,6 +232,9 @@ func TestVerifyNamesWhatIsWrong(t *testing.T) {
 		}, "readings", cloudsync.DamagedCommit},
 		{"rows that are in the table and dropped", func(t *testing.T, site string) {
 			edit(t, filepath.Join(site, "readings", delta.Name(3)), recheck(t, func(c *delta.Commit) { c.Own().Range.First = 171 }))
+		}, "readings", cloudsync.ChangedCount},
+		{"rows that are added twice", func(t *testing.T, site string) {
+			edit(t, filepath.Join(site, "readings", delta.Name(3)), recheck(t, func(c *delta.Commit) { c.Own().Range.First = 141 }))
 		}, "readings", cloudsync.DoubledEntry},
 	} {
 		t.Run(c.name, func(t *testing.T) {

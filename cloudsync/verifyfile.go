@@ -97,7 +97,7 @@ func (a *audit) segment(body *object, parts fileParts, add *delta.Add) (rows uin
 	return uint64(seg.Stats().Rows), segmentStats(seg.Stats()), nil
 }
 
-// gapsFile reads a file of gaps and notes what they dropped.
+// gapsFile reads a file of gaps and keeps them for tile.
 func (a *audit) gapsFile(body *object, parts fileParts) (rows uint64, stats *delta.Stats, err error) {
 	gaps, err := readGaps(body.at, body.size)
 	if err != nil {
@@ -110,9 +110,8 @@ func (a *audit) gapsFile(body *object, parts fileParts) (rows uint64, stats *del
 		if g.Seq != parts.rows.First+fsm.Seq(i) || g.First < 1 || g.First > g.Last {
 			return 0, nil, fmt.Errorf("gap %d is out of order or empty", g.Seq)
 		}
-		a.dropped = append(a.dropped, fsm.Interval{First: g.First, Last: g.Last})
-		a.droppedRows += g.Count
 	}
+	a.gaps = append(a.gaps, gaps...)
 	return uint64(len(gaps)), gapStats(gaps), nil
 }
 
