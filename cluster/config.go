@@ -69,7 +69,7 @@ type profile struct {
 var profiles = map[string]profile{
 	"ssd": {
 		heartbeat: 300 * time.Millisecond, election: 300 * time.Millisecond, lease: 200 * time.Millisecond,
-		snapshotBytes: 256 << 20, queueBytes: 16 << 20, windowBytes: 128 << 20, cutRows: 1 << 20, cutBytes: 16 << 20,
+		snapshotBytes: 256 << 20, queueBytes: 16 << 20, windowBytes: 512 << 20, cutRows: 1 << 20, cutBytes: 16 << 20,
 	},
 	"sdcard": {
 		heartbeat: 5 * time.Second, election: 5 * time.Second, lease: 2500 * time.Millisecond,
@@ -77,7 +77,7 @@ var profiles = map[string]profile{
 	},
 	"wan": {
 		heartbeat: 2 * time.Second, election: 2 * time.Second, lease: time.Second,
-		snapshotBytes: 256 << 20, queueBytes: 16 << 20, windowBytes: 128 << 20, cutRows: 1 << 20, cutBytes: 16 << 20,
+		snapshotBytes: 256 << 20, queueBytes: 16 << 20, windowBytes: 512 << 20, cutRows: 1 << 20, cutBytes: 16 << 20,
 	},
 }
 
