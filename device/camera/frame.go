@@ -16,8 +16,14 @@ import (
 // huge picture would take a small gateway's memory.
 const MaxPixels = 16 << 20
 
+// maxScans bounds the passes over the picture. Cameras use one, progressive
+// JPEGs about ten; each costs as much as decoding the whole picture, and takes
+// only a few bytes.
+const maxScans = 100
+
 var (
-	// ErrTooLarge: the JPEG has more than fsm.MaxFrame bytes or MaxPixels pixels.
+	// ErrTooLarge: the JPEG has more than fsm.MaxFrame bytes or MaxPixels pixels,
+	// or more than 100 scans.
 	ErrTooLarge = errors.New("picture is too large")
 	// ErrBroken: the bytes are not one whole JPEG.
 	ErrBroken = errors.New("picture is broken")
@@ -49,6 +55,9 @@ func Inspect(jpg []byte) (width, height int, err error) {
 	}
 	if c.Width*c.Height > MaxPixels {
 		return 0, 0, fmt.Errorf("%w: %d x %d pixels, at most %d are taken", ErrTooLarge, c.Width, c.Height, MaxPixels)
+	}
+	if n := bytes.Count(jpg, []byte{0xff, 0xda}); n > maxScans { // start of scan
+		return 0, 0, fmt.Errorf("%w: %d scans, at most %d are taken", ErrTooLarge, n, maxScans)
 	}
 	return c.Width, c.Height, nil
 }

@@ -48,6 +48,7 @@ func TestWhatMustNotBeDecodedIsRefused(t *testing.T) {
 		{"too many bytes", append(large, 0xff, 0xd9), camera.ErrTooLarge},
 		{"a bomb of 40 megapixels", resize(t, good, 8000, 5000), camera.ErrTooLarge},
 		{"a bomb of 4 gigapixels", resize(t, good, 65535, 65535), camera.ErrTooLarge},
+		{"a picture of many passes", append(append(bytes.Clone(good[:len(good)-2]), bytes.Repeat([]byte{0xff, 0xda, 0, 2}, 1000)...), 0xff, 0xd9), camera.ErrTooLarge},
 		{"no rows", resize(t, good, 64, 0), camera.ErrBroken},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -16,6 +16,7 @@ func FuzzStream(f *testing.F) {
 	f.Add(`multipart/x-mixed-replace; boundary="--b c"`, []byte("--b c\n\nx\n--b c--\n"))
 	f.Add("application/octet-stream", []byte("--ffmpeg\r\n\r\n\xff\xd8\xff\xd9\r\n--ffmpeg\r\n\r\n"))
 	f.Add("", []byte("frame\r\n\r\n"))
+	f.Add("\xe1BoundArY=", []byte("0"))
 	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
 		for _, part := range camera.ReadParts(contentType, bytes.NewReader(body)) {
 			if len(part) > fsm.MaxFrame+8<<10 {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/textproto"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -39,18 +40,19 @@ type parts struct {
 // readSize is how much is read at a time.
 const readSize = 32 << 10
 
-// boundaryOf finds the boundary in a Content-Type, also in values that RFC 2046
-// does not allow. It is "" when there is none.
+// boundaryParameter finds a boundary in a Content-Type that RFC 2045 forbids.
+var boundaryParameter = regexp.MustCompile(`(?i)boundary=\s*"?([^;"]*)`)
+
+// boundaryOf finds the boundary in a Content-Type, without leading dashes. It is
+// "" when there is none.
 func boundaryOf(contentType string) string {
 	if _, params, err := mime.ParseMediaType(contentType); err == nil {
 		return strings.TrimLeft(params["boundary"], "-")
 	}
-	i := strings.Index(strings.ToLower(contentType), "boundary=")
-	if i < 0 {
-		return ""
+	if m := boundaryParameter.FindStringSubmatch(contentType); m != nil {
+		return strings.TrimLeft(strings.TrimSpace(m[1]), "-")
 	}
-	b, _, _ := strings.Cut(contentType[i+len("boundary="):], ";")
-	return strings.TrimLeft(strings.Trim(strings.TrimSpace(b), `"`), "-")
+	return ""
 }
 
 // next returns the body of the next part; the slice is the caller's. A part
