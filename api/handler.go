@@ -2,7 +2,6 @@ package api
 
 import (
 	"fmt"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -30,7 +29,15 @@ func New(cfg Config) (http.Handler, error) {
 	for pattern, m := range d.routes() {
 		mux.Handle(pattern, d.serve(pattern, m))
 	}
-	return mux, nil
+	// Without it any page in an operator's browser could post to a node on the
+	// same machine. Programs send no Origin and are not touched.
+	guard := http.NewCrossOriginProtection()
+	guard.SetDenyHandler(http.HandlerFunc(refuseForeign))
+	return guard.Handler(mux), nil
+}
+
+func refuseForeign(w http.ResponseWriter, r *http.Request) {
+	writeProblem(w, problemf(http.StatusForbidden, "foreign-origin", "a page of %s may not change this site: ask from the node's own address", r.Header.Get("Origin")))
 }
 
 // action answers a request or returns an error that has written nothing yet.
@@ -92,16 +99,13 @@ func (d *door) serve(route string, m methods) http.Handler {
 	})
 }
 
-// fail answers with the problem that err is. An answer that has begun cannot
+// fail answers with the problem that err is; faults of this node go to its log
+// as well, all else is for the client and /metrics alone. An answer that has begun cannot
 // be taken back: its connection is cut, so that nobody takes it for whole.
 func (d *door) fail(w *recorder, r *http.Request, err error) {
 	p := problemOf(err)
-	if p.Status >= http.StatusInternalServerError {
-		level := slog.LevelInfo
-		if p.Status == http.StatusInternalServerError {
-			level = slog.LevelError
-		}
-		d.Logger.Log(r.Context(), level, "request not answered", "method", r.Method, "path", r.URL.Path, "status", p.Status, "err", err)
+	if p.Status == http.StatusInternalServerError {
+		d.Logger.Error("request not answered", "method", r.Method, "path", r.URL.Path, "err", err)
 	}
 	if w.status != 0 {
 		panic(http.ErrAbortHandler)

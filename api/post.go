@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"skerry/cluster"
 	"skerry/fsm"
 )
 
@@ -125,6 +126,10 @@ func (d *door) propose(ctx context.Context, cmd fsm.Command) (fsm.Outcome, error
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	res, err := d.Site.Propose(ctx, cmd)
+	if errors.Is(err, cluster.ErrClosed) {
+		// The node stops with the command under way; it may be stored.
+		return fsm.Outcome{}, fmt.Errorf("%w: %w", cluster.ErrUnknown, err)
+	}
 	if err != nil {
 		return fsm.Outcome{}, err
 	}

@@ -46,7 +46,6 @@ func TestEachErrorOfTheSiteHasItsStatus(t *testing.T) {
 		{cluster.ErrNoLeader, 503, "no-leader", "5"},
 		{cluster.ErrOverloaded, 429, "overloaded", "1"},
 		{cluster.ErrUnknown, 504, "unknown-outcome", ""},
-		{cluster.ErrClosed, 503, "stopping", "5"},
 		{cluster.ErrMissing, 503, "missing", "5"},
 		{context.DeadlineExceeded, 504, "time-out", ""},
 	} {
@@ -61,6 +60,12 @@ func TestEachErrorOfTheSiteHasItsStatus(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAStoppingNodeDoesNotKnowWhatBecameOfAPack(t *testing.T) {
+	d := open(t, &stub{proposeErr: cluster.ErrClosed, viewErr: cluster.ErrClosed}, nil)
+	d.postPack("", `[{"n":"a/b","v":1}]`).problem(t, http.StatusGatewayTimeout, "unknown-outcome", "send the same message again")
+	d.get("/v1/readings/a/b").problem(t, http.StatusServiceUnavailable, "stopping", "stopping")
 }
 
 func TestAFaultOfTheNodeKeepsItsDetailToItself(t *testing.T) {
