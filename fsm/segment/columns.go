@@ -69,8 +69,8 @@ func appendValue(rows *fsm.Rows, v fsm.Value) (bits uint64, err error) {
 }
 
 func appendBlob[T string | []byte](rows *fsm.Rows, b T) (bits uint64, err error) {
-	if len(rows.Blob)+len(b) > maxBlob {
-		return 0, fmt.Errorf("text and data of the rows exceed %d bytes", maxBlob)
+	if int64(len(rows.Blob))+int64(len(b)) > maxBlob {
+		return 0, fmt.Errorf("text and data of the rows exceed %d bytes", int64(maxBlob))
 	}
 	bits = uint64(len(rows.Blob))<<32 | uint64(len(b))
 	rows.Blob = append(rows.Blob, b...)

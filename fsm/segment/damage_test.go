@@ -26,7 +26,7 @@ func checked(b []byte, cut fsm.Cut) error {
 func mixed() []fsm.Reading {
 	var list []fsm.Reading
 	for i := range 40 {
-		r := fsm.Reading{Device: fmt.Sprint("d", i%3), Resource: fmt.Sprint("r", i%2), Unit: []string{"", "Cel"}[i%2], Time: int64(start + i*i%7)}
+		r := fsm.Reading{Device: fmt.Sprint("d", i%3), Resource: fmt.Sprint("r", i%2), Unit: []string{"", "Cel"}[i%2], Time: start + int64(i*i%7)}
 		r.Value = []fsm.Value{fsm.NumberValue(float64(i%4) / 10), fsm.FlagValue(i%8 == 1), fsm.TextValue(fmt.Sprint("text ", i)), fsm.DataValue([]byte{byte(i)})}[i%4]
 		list = append(list, r)
 	}

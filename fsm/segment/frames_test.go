@@ -24,7 +24,7 @@ func album(n int) (frames []fsm.Frame, pictures [][]byte) {
 			b[j] = byte(random.Uint32())
 		}
 		frames = append(frames, fsm.Frame{
-			Seq: fsm.Seq(100 + i), Device: fmt.Sprint("camera-", i%3), Resource: "motion", Time: int64(start - i*1000), Received: int64(start + i),
+			Seq: fsm.Seq(100 + i), Device: fmt.Sprint("camera-", i%3), Resource: "motion", Time: start - int64(i)*1000, Received: start + int64(i),
 			Width: uint32(640 + i), Height: 480, Size: uint32(len(b)), SHA256: sha256.Sum256(b),
 		})
 		pictures = append(pictures, b)

@@ -28,11 +28,13 @@ type readingGroup struct {
 	time   []int64
 	recv   []int64
 	bits   []int64
+	kind   []fsm.Kind
 	series []fsm.SeriesName
 	def    [colData + 1][]byte // of optional columns: 1, or 0 where null
 	ids    [colData + 1][]int32
 	dicts  [colData + 1]*dictionary
 
+	seriesID, unitID          []uint32 // as in rows
 	devices, resources, units *nameDictionary
 	numbers                   numberDictionary
 }
@@ -43,7 +45,7 @@ func newReadingGroup(rows *fsm.Rows, names *fsm.Names) *readingGroup {
 		rows: rows, names: names, received: make([]int64, rows.Len()),
 		seriesHash: make([]uint64, len(names.Series)), unitHash: make([]uint64, len(names.Units)),
 		seq: make([]int64, n), time: make([]int64, n), recv: make([]int64, n), bits: make([]int64, n),
-		series: make([]fsm.SeriesName, n),
+		kind: make([]fsm.Kind, n), series: make([]fsm.SeriesName, n), seriesID: make([]uint32, n), unitID: make([]uint32, n),
 	}
 	for c := range g.def {
 		g.def[c], g.ids[c] = make([]byte, n), make([]int32, n)
@@ -64,31 +66,39 @@ func newReadingGroup(rows *fsm.Rows, names *fsm.Names) *readingGroup {
 func (g *readingGroup) gather(at []uint32) {
 	n := len(at)
 	g.at, g.pages = at, g.pages[:0]
-	g.seq, g.time, g.recv, g.bits, g.series = g.seq[:n], g.time[:n], g.recv[:n], g.bits[:n], g.series[:n]
+	g.seq, g.time, g.recv, g.bits, g.kind = g.seq[:n], g.time[:n], g.recv[:n], g.bits[:n], g.kind[:n]
+	g.series, g.seriesID, g.unitID = g.series[:n], g.seriesID[:n], g.unitID[:n]
 	for c := range g.def {
 		g.def[c], g.ids[c] = g.def[c][:n], g.ids[c][:n]
 		clear(g.def[c])
 	}
 	g.devices, g.resources, g.units = newNameDictionary(), newNameDictionary(), newNameDictionary()
 
+	// One column at a time: the rows lie all over memory, and short loops let
+	// the processor wait for many of them at once.
+	pick(g.time, g.rows.Time, at)
+	pick(g.recv, g.received, at)
+	pick(g.bits, g.rows.Bits, at)
+	pick(g.kind, g.rows.Kind, at)
+	pick(g.seriesID, g.rows.Series, at)
+	pick(g.unitID, g.rows.Unit, at)
 	series, unit := uint32(math.MaxUint32), uint32(math.MaxUint32)
 	start, size := 0, 0 // of the page: first row, bytes of text and data
 	for i, p := range at {
-		if s := g.rows.Series[p]; s == series {
+		if s := g.seriesID[i]; s == series {
 			g.sameSeries(i)
 		} else {
 			series = s
 			g.takeSeries(i, s)
 		}
-		if u := g.rows.Unit[p]; u == unit {
+		if u := g.unitID[i]; u == unit {
 			g.sameUnit(i)
 		} else {
 			unit = u
 			g.takeUnit(i, u)
 		}
 		g.seq[i] = int64(g.rows.First) + int64(p)
-		g.time[i], g.recv[i] = g.rows.Time[p], g.received[p]
-		value, more := g.takeValue(i, p)
+		value, more := g.takeValue(i)
 		g.digest.Add(fsm.HashRow(fsm.Seq(g.seq[i]), g.seriesHash[series], g.unitHash[unit], g.time[i], g.recv[i], value))
 		if i > start && (i-start == pageRows || size+more > pageBytes) {
 			g.pages = append(g.pages, i)
@@ -98,6 +108,13 @@ func (g *readingGroup) gather(at []uint32) {
 	}
 	g.pages = append(g.pages, n)
 	g.makeDictionaries(n)
+}
+
+// pick fills dst with the elements of src at these positions.
+func pick[D, S int64 | uint64 | uint32 | fsm.Kind](dst []D, src []S, at []uint32) {
+	for i, p := range at {
+		dst[i] = D(src[p])
+	}
 }
 
 // takeSeries sets the names of row i; sameSeries those of the row before.
@@ -130,14 +147,13 @@ func (g *readingGroup) sameUnit(i int) {
 	g.ids[colUnit][i], g.def[colUnit][i] = g.ids[colUnit][i-1], g.def[colUnit][i-1]
 }
 
-// takeValue sets the value of row i, which is at p in the rows, and returns
-// its hash and its bytes of text or data.
-func (g *readingGroup) takeValue(i int, p uint32) (hash uint64, size int) {
-	kind, bits := g.rows.Kind[p], g.rows.Bits[p]
-	g.bits[i] = int64(bits)
+// takeValue puts the value of row i into its column, and returns its hash and
+// its bytes of text or data.
+func (g *readingGroup) takeValue(i int) (hash uint64, size int) {
+	kind := g.kind[i]
 	g.def[columnOf(kind)][i] = 1
 	if kind == fsm.Number || kind == fsm.Flag {
-		return fsm.HashBits(kind, bits), 0
+		return fsm.HashBits(kind, uint64(g.bits[i])), 0
 	}
 	b := g.blob(i)
 	return fsm.HashBytes(kind, b), len(b)

@@ -14,8 +14,8 @@ import (
 
 // day is 2026-11-21 and start its first microsecond.
 const (
-	day   = 20778
-	start = day * 86400 * 1_000_000
+	day         = 20778
+	start int64 = day * 86400 * 1_000_000
 )
 
 // sensors makes n readings as a site of so many series sees them: one reading
@@ -42,7 +42,7 @@ func sensors(n, series int, seed uint64) (*fsm.Rows, *fsm.Names) {
 			turn = random.Perm(series)
 		}
 		s := turn[i%series]
-		now := int64(start) + int64(i/series)*1_000_000
+		now := start + int64(i/series)*1_000_000
 		value[s] += random.IntN(5) - 2
 		if i%200 == 0 {
 			rows.Stamps = append(rows.Stamps, fsm.Stamp{Row: uint32(i), Received: now + int64(i%series)*1_000_000/int64(series) + random.Int64N(1000)})
