@@ -45,12 +45,12 @@ func gapsFile(gaps []fsm.Gap, now time.Time) (*file, error) {
 	defer f.Close()
 	h := sha256.New()
 	if err := writeGaps(f, h, table); err != nil {
-		os.Remove(f.Name())
+		_ = os.Remove(f.Name())
 		return nil, err
 	}
 	info, err := f.Stat()
 	if err != nil {
-		os.Remove(f.Name())
+		_ = os.Remove(f.Name())
 		return nil, err
 	}
 	first, last := gaps[0].Seq, gaps[len(gaps)-1].Seq

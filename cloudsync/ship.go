@@ -120,7 +120,7 @@ func (x *session) shipGaps(ctx context.Context, view View) error {
 			return err
 		}
 		err = x.ship(ctx, t, f, gaps[len(gaps)-1].Seq)
-		os.Remove(f.path)
+		_ = os.Remove(f.path)
 		if err != nil {
 			return err
 		}

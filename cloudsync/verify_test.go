@@ -2,7 +2,9 @@ package cloudsync_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -328,6 +330,32 @@ func TestVerifyAcceptsACompaction(t *testing.T) {
 	}
 	if r := sound(t, root); r.Tables[fsm.Readings].Rows != 170 {
 		t.Errorf("rows = %d, want 170", r.Tables[fsm.Readings].Rows)
+	}
+}
+
+// streaming hides that a folder's objects can be read at random.
+type streaming struct{ target.Target }
+
+func (s streaming) Get(ctx context.Context, name string) (io.ReadCloser, error) {
+	r, err := s.Target.Get(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return struct{ io.ReadCloser }{r}, nil
+}
+
+func TestVerifyReadsStoresThatOnlyStream(t *testing.T) {
+	bucket, err := target.OpenDir(shippedBucket(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", t.TempDir())
+	r, err := cloudsync.VerifyBucket(t.Context(), streaming{bucket}, "s3://bucket", "demo")
+	if err != nil || !r.OK() || r.Tables[fsm.Readings].Rows != 170 {
+		t.Errorf("report = %+v, %v, want 170 rows and no finding", r, err)
+	}
+	if left, err := os.ReadDir(os.Getenv("TMPDIR")); err != nil || len(left) != 0 {
+		t.Errorf("%d temporary files are left, %v", len(left), err)
 	}
 }
 

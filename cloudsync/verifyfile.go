@@ -75,7 +75,7 @@ func (a *audit) readFile(ctx context.Context, add *delta.Add) (ok bool, err erro
 
 // segment reads all rows of a segment and compares them with its cut.
 func (a *audit) segment(body *object, parts fileParts, add *delta.Add) (rows uint64, stats *delta.Stats, err error) {
-	seg, err := segment.Open(body.at, body.size)
+	seg, err := segment.Open(body, body.size)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -99,7 +99,7 @@ func (a *audit) segment(body *object, parts fileParts, add *delta.Add) (rows uin
 
 // gapsFile reads a file of gaps and keeps them for tile.
 func (a *audit) gapsFile(body *object, parts fileParts) (rows uint64, stats *delta.Stats, err error) {
-	gaps, err := readGaps(body.at, body.size)
+	gaps, err := readGaps(body, body.size)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -124,7 +124,7 @@ func (a *audit) foreignFile(add *delta.Add, body *object) (ok bool) {
 			ok = false
 		}
 	}()
-	f, err := parquet.OpenFile(body.at, body.size)
+	f, err := parquet.OpenFile(body, body.size)
 	if err != nil {
 		a.find(ChangedFile, add.Path, "it is not Parquet: %v", err)
 		return false
@@ -157,44 +157,60 @@ func (a *audit) compare(add *delta.Add, want *delta.Stats) {
 
 // object is a whole object at hand: its bytes, size and SHA-256.
 type object struct {
-	at    io.ReaderAt
-	size  int64
-	sum   string
-	close func()
+	randomReader
+	size int64
+	sum  string
 }
 
-// Close gives up the bytes.
-func (o *object) Close() { o.close() }
+type randomReader interface {
+	io.ReadCloser
+	io.ReaderAt
+}
 
-// fetch reads an object once for its sum. What cannot be read at random is
-// kept in a temporary file.
+// fetch opens an object and reads it once for its sum.
 func fetch(ctx context.Context, bucket target.Target, name string) (*object, error) {
 	r, err := bucket.Get(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	h := sha256.New()
-	if at, ok := r.(io.ReaderAt); ok {
-		n, err := io.Copy(h, r)
-		if err != nil {
-			r.Close()
-			return nil, err
+	whole, ok := r.(randomReader)
+	if !ok {
+		if whole, err = spool(r); err != nil {
+			return nil, fmt.Errorf("get %s: %w", name, err)
 		}
-		return &object{at: at, size: n, sum: hex.EncodeToString(h.Sum(nil)), close: func() { r.Close() }}, nil
 	}
+	h := sha256.New()
+	size, err := io.Copy(h, whole)
+	if err != nil {
+		_ = whole.Close()
+		return nil, fmt.Errorf("get %s: %w", name, err)
+	}
+	return &object{randomReader: whole, size: size, sum: hex.EncodeToString(h.Sum(nil))}, nil
+}
+
+// spool keeps in a temporary file what can only be read front to back. It
+// closes r.
+func spool(r io.ReadCloser) (randomReader, error) {
 	defer r.Close()
 	f, err := os.CreateTemp("", "skerry-verify-")
 	if err != nil {
 		return nil, err
 	}
-	remove := func() {
-		f.Close()
-		os.Remove(f.Name())
+	t := tempFile{f}
+	if _, err = io.Copy(f, r); err == nil {
+		_, err = f.Seek(0, io.SeekStart)
 	}
-	n, err := io.Copy(io.MultiWriter(f, h), r)
 	if err != nil {
-		remove()
+		_ = t.Close()
 		return nil, err
 	}
-	return &object{at: f, size: n, sum: hex.EncodeToString(h.Sum(nil)), close: remove}, nil
+	return t, nil
+}
+
+// tempFile is gone when it is closed.
+type tempFile struct{ *os.File }
+
+// Close also removes the file.
+func (t tempFile) Close() error {
+	return errors.Join(t.File.Close(), os.Remove(t.Name()))
 }

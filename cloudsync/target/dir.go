@@ -71,7 +71,7 @@ func (d *Dir) PutIfAbsent(ctx context.Context, name string, body io.Reader, size
 	if err != nil {
 		return fmt.Errorf("put %s: %w", name, err)
 	}
-	defer os.Remove(temp)
+	defer func() { _ = os.Remove(temp) }()
 	if err := makeDirs(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("put %s: %w", name, err)
 	}
@@ -81,7 +81,7 @@ func (d *Dir) PutIfAbsent(ctx context.Context, name string, body io.Reader, size
 		}
 		return fmt.Errorf("put %s: %w", name, err)
 	}
-	if err := syncDir(filepath.Dir(path)); err != nil {
+	if err := d.syncUp(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("put %s: %w", name, err)
 	}
 	return nil
@@ -98,9 +98,9 @@ func (d *Dir) write(ctx context.Context, body io.Reader, size int64) (path strin
 		return "", err
 	}
 	defer func() {
-		f.Close()
+		_ = f.Close() // the second time where all went well
 		if err != nil {
-			os.Remove(f.Name())
+			_ = os.Remove(f.Name())
 		}
 	}()
 	// One byte more than size is asked for, so that a longer body is noticed.
@@ -157,6 +157,20 @@ func makeDirs(path string) error {
 		return err
 	}
 	return syncDir(parent)
+}
+
+// syncUp makes the entries of a folder durable, and those of the folders above
+// it: another gateway may have made them a moment ago and not synced them yet.
+func (d *Dir) syncUp(path string) error {
+	for {
+		if err := syncDir(path); err != nil {
+			return err
+		}
+		if len(path) <= len(d.root) {
+			return nil
+		}
+		path = filepath.Dir(path)
+	}
 }
 
 func syncDir(path string) error {
