@@ -45,12 +45,11 @@ func dial(c *cli.Context) (*client.Client, error) {
 		}
 		token = strings.TrimSpace(string(b))
 	}
-	cl, err := client.New(client.Config{
-		Addr:   c.String("addr"),
-		Dev:    c.String("addr") == "", // the default address serves both kinds of node
-		Token:  token,
-		CAFile: c.String("ca"),
-	})
+	cfg := client.Config{Addr: c.String("addr"), Token: token, CAFile: c.String("ca")}
+	if cfg.Addr == "" {
+		cfg.Addr, cfg.Either = defaultAddr, true
+	}
+	cl, err := client.New(cfg)
 	if err != nil {
 		return nil, usageError{err}
 	}

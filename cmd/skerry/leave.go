@@ -1,7 +1,11 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/urfave/cli/v2"
+
+	"skerry/cluster"
 )
 
 func leaveCommand() *cli.Command {
@@ -24,6 +28,13 @@ func leave(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	members, err := cl.Members(c.Context)
+	if err != nil {
+		return err
+	}
+	if isLast(s.Node, members) {
+		return fmt.Errorf("%s is the site's last node, there is no other to keep the data: stop its process instead", s.Node)
+	}
 	if err := cl.Leave(c.Context); err != nil {
 		return err
 	}
@@ -33,4 +44,14 @@ func leave(c *cli.Context) error {
 	return show(c, answer, func(t *table) {
 		t.line("node " + s.Node + " leaves the site and stops")
 	})
+}
+
+// isLast reports whether no other node of the site has a vote.
+func isLast(name string, members []cluster.Member) bool {
+	for _, m := range members {
+		if m.Name != name && (m.Role == "voter" || m.Role == "leader") {
+			return false
+		}
+	}
+	return true
 }

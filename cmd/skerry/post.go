@@ -89,7 +89,7 @@ func post(c *cli.Context) error {
 		return err
 	}
 	return show(c, p, func(t *table) {
-		t.line(fmt.Sprintf("stored: %s/%s = %s (%s from %s, %.1f ms, %d tries)", p.Device, p.Resource, given[1], p.Code, p.Node, p.Millis, p.Tries))
+		t.line(fmt.Sprintf("stored: %s/%s = %s (%s from %s, try %d, %.1f ms)", p.Device, p.Resource, given[1], p.Code, p.Node, p.Tries, p.Millis))
 	})
 }
 

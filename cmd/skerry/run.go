@@ -44,18 +44,24 @@ type parts struct {
 
 // runAgent runs a node until ctx is done, the node has left its site, or a part
 // cannot go on.
-func runAgent(ctx context.Context, s settings, logTo io.Writer) (err error) {
+func runAgent(ctx context.Context, s settings, logTo io.Writer) error {
 	log := slog.New(slog.NewTextHandler(logTo, &slog.HandlerOptions{Level: s.logLevel}))
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	p := parts{log: log, leave: stop}
-	defer func() { err = errors.Join(err, within("closing the stores", closeTimeout, p.close)) }()
+	// Nothing that was acknowledged waits for the stores to close, so what goes
+	// wrong then is told and fails nothing.
+	defer func() {
+		if err := within("closing the stores", closeTimeout, p.close); err != nil {
+			log.Warn("closing", "node", s.name, "err", err)
+		}
+	}()
 	if err := p.open(s); err != nil {
 		return err
 	}
 	log.Info("skerry runs", "node", s.name, "site", s.site, "version", version,
 		"coap", p.devices.Addr().String(), "http", p.operators.Addr().String(), "cluster", s.cluster, "gossip", s.gossip)
-	err = p.run(ctx)
+	err := p.run(ctx)
 	log.Info("skerry stops", "node", s.name)
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -106,6 +107,8 @@ func agentSettings(c *cli.Context) (settings, error) {
 			return settings{}, usagef("--%s %q is not an address: write HOST:PORT", a.flag, a.value)
 		}
 	}
+	// One list may serve all nodes: its own address says nothing to a node.
+	s.join = slices.DeleteFunc(s.join, func(addr string) bool { return addr == s.gossip })
 	if s.advertise == "" {
 		s.advertise, _, _ = net.SplitHostPort(s.cluster)
 	}
@@ -163,7 +166,7 @@ func (s *settings) requireLoopback() error {
 		}
 		ip, err := netip.ParseAddr(host)
 		if err != nil || !ip.IsLoopback() {
-			return fmt.Errorf("--%s %s is reachable from outside, which --dev refuses: use 127.0.0.1, or allow it with --dev-unsafe-addresses", a.flag, host)
+			return fmt.Errorf("--%s %q is reachable from outside, which --dev refuses: use 127.0.0.1, or allow it with --dev-unsafe-addresses", a.flag, host)
 		}
 	}
 	return nil

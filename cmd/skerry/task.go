@@ -107,7 +107,7 @@ func taskShow(c *cli.Context) error {
 		t.row("state", k.State)
 		t.row("created", timeText(k.Created))
 		t.row("run", fmt.Sprintf("attempt %d on %s, its lease for %.1f s", k.Attempt, cmp.Or(k.Node, "no node"), k.LeaseLeft))
-		t.row("readings", fmt.Sprintf("%d to %d are counted, %d are not yet", k.Start+1, k.Cursor, k.Behind))
+		t.row("readings", fmt.Sprintf("%d looked at since it was created, %d not yet", k.Cursor-k.Start, k.Behind))
 		if len(k.Progress) > 0 {
 			t.row("progress", string(k.Progress))
 		}

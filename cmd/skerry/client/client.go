@@ -18,9 +18,6 @@ import (
 	"time"
 )
 
-// defaultAddr is where a node serves operators unless it was told otherwise.
-const defaultAddr = "https://127.0.0.1:7480"
-
 const (
 	// maxProblem bounds what is read of an answer that is not a success, in bytes.
 	maxProblem = 64 << 10
@@ -32,30 +29,26 @@ const (
 
 // Config says where a node is and who asks.
 type Config struct {
-	Addr   string // http://host:port or https://host:port; "" is the default port of this machine
-	Dev    bool   // fall back to plain HTTP, without the token, where Addr is "" and the node has no TLS
+	Addr   string // http://host:port or https://host:port
+	Either bool   // fall back to plain HTTP, without the token, where the node at an https:// Addr has no TLS
 	Token  string // bearer token, "" for none
 	CAFile string // PEM file of the authority of the node's certificate, "" for the system's
 }
 
 // Client asks one node. It may be used by several goroutines.
 type Client struct {
-	base  *url.URL
-	plain atomic.Bool // Addr was "" and the node turned out to speak plain HTTP
-	dev   bool
-	token string
-	http  *http.Client
+	base   *url.URL
+	either bool
+	plain  atomic.Bool // the node turned out to have no TLS
+	token  string
+	http   *http.Client
 }
 
 // New makes a client; it opens nothing yet.
 func New(cfg Config) (*Client, error) {
-	addr := cfg.Addr
-	if addr == "" {
-		addr = defaultAddr
-	}
-	base, err := url.Parse(addr)
+	base, err := url.Parse(cfg.Addr)
 	if err != nil || base.Host == "" || (base.Scheme != "http" && base.Scheme != "https") {
-		return nil, fmt.Errorf("address %q is not a URL: write http://host:port or https://host:port", addr)
+		return nil, fmt.Errorf("address %q is not a URL: write http://host:port or https://host:port", cfg.Addr)
 	}
 	transport := &http.Transport{
 		MaxIdleConnsPerHost: idleConns,
@@ -74,7 +67,7 @@ func New(cfg Config) (*Client, error) {
 		transport.TLSClientConfig.RootCAs = pool
 	}
 	return &Client{
-		base: base, dev: cfg.Dev && cfg.Addr == "", token: cfg.Token,
+		base: base, either: cfg.Either, token: cfg.Token,
 		http: &http.Client{Transport: transport},
 	}, nil
 }
@@ -120,7 +113,7 @@ func (c *Client) do(ctx context.Context, method, path string, query url.Values, 
 // body.
 func (c *Client) send(ctx context.Context, method, path string, query url.Values, body []byte) (*http.Response, error) {
 	resp, err := c.try(ctx, method, path, query, body)
-	if errors.Is(err, http.ErrSchemeMismatch) && c.dev {
+	if errors.Is(err, http.ErrSchemeMismatch) && c.either {
 		c.plain.Store(true)
 		resp, err = c.try(ctx, method, path, query, body)
 	}

@@ -41,7 +41,7 @@ func openReplay(name string, speed float64, courier *device.Courier, j *journal)
 		Device: strings.TrimSuffix(base, filepath.Ext(base)), Speed: speed,
 		Log: slog.New(slog.DiscardHandler), // bad rows are told at the end
 	}
-	r := &replaying{file: file, rows: &untilOver{lines: bufio.NewReader(file)}, journal: j}
+	r := &replaying{file: file, rows: newUntilOver(file), journal: j}
 	if r.replay, err = replay.New(cfg, r.rows, courier); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), file.Close())
 	}
@@ -74,6 +74,8 @@ type untilOver struct {
 	left  []byte // of the line begun
 	over  atomic.Bool
 }
+
+func newUntilOver(r io.Reader) *untilOver { return &untilOver{lines: bufio.NewReader(r)} }
 
 // Read implements io.Reader.
 func (u *untilOver) Read(b []byte) (int, error) {

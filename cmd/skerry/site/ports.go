@@ -24,8 +24,8 @@ type Addresses struct {
 	Gossip  string `json:"gossip"`
 }
 
-// freeAddresses picks addresses for n nodes that are free now, for TCP and UDP.
-func freeAddresses(n int) ([]Addresses, error) {
+// FreeAddresses picks addresses for n nodes that are free now, for TCP and UDP.
+func FreeAddresses(n int) ([]Addresses, error) {
 	list := make([]Addresses, n)
 	taken := map[int]bool{}
 	for i := range list {

@@ -48,7 +48,7 @@ func Start(ctx context.Context, cfg Config) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	addresses, err := freeAddresses(cfg.Nodes)
+	addresses, err := FreeAddresses(cfg.Nodes)
 	if err != nil {
 		return nil, err
 	}
