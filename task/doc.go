@@ -36,6 +36,10 @@
 // MaxKept windows or longer, the pause gives no zeros; its windows are added to
 // Progress.Skipped.
 //
+// A run costs a command each third of a Lease while nothing happens, and one
+// each flush or window while readings come; each run reads all readings of the
+// site on its own.
+//
 // # Saved state
 //
 // A CBOR map (RFC 8949) with integer keys, to which keys are only added:

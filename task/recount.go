@@ -32,7 +32,7 @@ type Recounted struct {
 func Recount(ctx context.Context, h History, task *fsm.Task) (Recounted, error) {
 	t := newTally(task.Spec)
 	var out Recounted
-	close := func(windows int) {
+	gather := func(windows int) {
 		for i, w := range t.kept[:windows] {
 			out.Windows = append(out.Windows, Window{Start: t.start(t.base + int64(i)), Count: w.count})
 		}
@@ -42,13 +42,13 @@ func Recount(ctx context.Context, h History, task *fsm.Task) (Recounted, error) 
 			return
 		}
 		n := t.number(r.Received)
-		close(t.leaving(n))
+		gather(t.leaving(n))
 		t.count(n, r)
 	})
 	if err != nil {
 		return Recounted{}, fmt.Errorf("recount task %s: %w", task.ID, err)
 	}
-	close(len(t.kept))
+	gather(len(t.kept))
 	out.Late, out.Skipped = t.late, t.skipped
 	return out, nil
 }

@@ -37,7 +37,7 @@ type model struct {
 	meet func(cmd fsm.Command) (commit bool, err error)
 }
 
-const secretTerm = 7 // the one term of the model's log
+const onlyTerm = 7 // the one term of the model's log
 
 func newModel(tb testing.TB) *model {
 	m := &model{tb: tb, begun: time.Now(), state: fsm.NewState(), applied: make(chan struct{})}
@@ -59,7 +59,7 @@ func (m *model) commit(cmd fsm.Command) fsm.Result {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if d, ok := cmd.(fsm.DutyCommand); ok {
-		cmd = d.InTerm(secretTerm)
+		cmd = d.InTerm(onlyTerm)
 	}
 	op, body := fsm.Encode(cmd)
 	if err := fsm.Check(op, body); err != nil {
@@ -68,7 +68,7 @@ func (m *model) commit(cmd fsm.Command) fsm.Result {
 	now := time.Now()
 	header := fsm.Header{Op: op, LogTime: m.logTime(), Received: now.Add(m.step).UnixMicro()}
 	m.index++
-	done, err := m.state.Apply(m.index, secretTerm, fsm.AppendEntry(nil, header, body))
+	done, err := m.state.Apply(m.index, onlyTerm, fsm.AppendEntry(nil, header, body))
 	if err != nil {
 		panic(err)
 	}
