@@ -55,6 +55,9 @@ func single(format uint32, body []byte) (rec fsm.Record, err error) {
 	}
 	switch format {
 	case formatText:
+		if len(body) > fsm.MaxText {
+			return rec, tooLarge(fsm.MaxText, "the text is too large: send bytes as application/octet-stream (42)")
+		}
 		rec.Value, err = plainValue(body)
 	case formatOctets:
 		if len(body) > fsm.MaxData {

@@ -56,6 +56,9 @@ type Limits struct {
 	Peers       int     // endpoints remembered; the longest silent are forgotten
 	Flights     int     // messages on their way to the site, of all endpoints
 	FlightBytes int     // bytes of them
+	// QueueWait is how long a message may wait while all proposals are stuck;
+	// then it is refused with 5.03, never having been sent to the site.
+	QueueWait time.Duration
 }
 
 // DefaultLimits suit a gateway with 512 MB of RAM.
@@ -67,6 +70,7 @@ func DefaultLimits() Limits {
 		Peers:       65_536,
 		Flights:     16_384,
 		FlightBytes: 16 << 20,
+		QueueWait:   5 * time.Second,
 	}
 }
 
@@ -81,6 +85,8 @@ func (c *Config) validate() error {
 		return errors.New("coap: Store and View are required")
 	case c.Limits.PeerRate <= 0 || c.Limits.PeerBurst < 1:
 		return errors.New("coap: PeerRate must be above 0 and PeerBurst at least 1")
+	case c.Limits.QueueWait <= 0:
+		return errors.New("coap: QueueWait must be above 0")
 	case c.Limits.PeerFlights < 1 || c.Limits.Peers < 2 || c.Limits.Flights < 1 || c.Limits.FlightBytes < 1:
 		return errors.New("coap: PeerFlights, Flights and FlightBytes must be at least 1, Peers at least 2")
 	}

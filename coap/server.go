@@ -18,10 +18,6 @@ const (
 	// proposeTimeout is how long a device waits for an outcome before it is
 	// told that it is unknown.
 	proposeTimeout = 60 * time.Second
-	// queueTimeout is how long a message may wait for a proposer.
-	queueTimeout = 5 * time.Second
-	// sweepEvery is how often the queue is looked through for it.
-	sweepEvery = time.Second
 	// drainTimeout is how long a server that stops waits for what is on its way.
 	drainTimeout = 3 * time.Second
 	// adjustFrom is the wait from which relative times are corrected; below it
@@ -123,7 +119,7 @@ func (s *Server) propose(ctx context.Context, l *load) {
 func (s *Server) carry(ctx context.Context, box *outbox, l *load) {
 	now := time.Now()
 	oldest := l.flights[0].arrived
-	if now.Sub(oldest) > queueTimeout {
+	if now.Sub(oldest) > s.cfg.Limits.QueueWait {
 		s.turnAway(box, l, now)
 		return
 	}
@@ -258,7 +254,8 @@ func earlier(micros int64, by time.Duration) int64 {
 
 // sweep turns away what no proposer gets to, while they all wait for the site.
 func (s *Server) sweep(ctx context.Context) {
-	tick := time.NewTicker(sweepEvery)
+	patience := s.cfg.Limits.QueueWait
+	tick := time.NewTicker(patience / 5)
 	defer tick.Stop()
 	box := &outbox{s: s}
 	for {
@@ -266,7 +263,7 @@ func (s *Server) sweep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			for _, l := range s.intake.overdue(now.Add(-queueTimeout)) {
+			for _, l := range s.intake.overdue(now.Add(-patience)) {
 				s.turnAway(box, l, now)
 			}
 		}

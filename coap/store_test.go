@@ -2,6 +2,7 @@ package coap_test
 
 import (
 	"context"
+	"log/slog"
 	"sort"
 	"sync"
 	"testing"
@@ -21,11 +22,13 @@ type store struct {
 	mu       sync.Mutex
 	state    *fsm.State
 	index    uint64
+	skipped  time.Duration // added to log time and wall clock
 	begun    time.Time
 	jpegs    [][]byte
-	batches  []int // items of each batch
-	unbegun  bool
+	batches  []int         // items of each batch
+	unbegun  bool          // there is no secret yet
 	gate     chan struct{} // Propose waits until it is closed; nil for no wait
+	gated    string        // only what has a reading of this device waits; "" for all
 	err      error         // Propose returns it, having stored nothing
 	lost     bool          // Propose stores, and returns ErrUnknown
 	proposed chan struct{} // gets one for each proposal that arrives, if not nil
@@ -57,6 +60,9 @@ func (s *store) set(change func(*store)) {
 func (s *store) Propose(ctx context.Context, cmd fsm.Command) (fsm.Result, error) {
 	s.mu.Lock()
 	gate, err, lost, proposed := s.gate, s.err, s.lost, s.proposed
+	if s.gated != "" && !hasDevice(cmd, s.gated) {
+		gate = nil
+	}
 	s.mu.Unlock()
 	if proposed != nil {
 		proposed <- struct{}{}
@@ -78,6 +84,14 @@ func (s *store) Propose(ctx context.Context, cmd fsm.Command) (fsm.Result, error
 	return result, err
 }
 
+func hasDevice(cmd fsm.Command, device string) bool {
+	b, ok := cmd.(*fsm.Batch)
+	for i := range b.Items {
+		ok = ok && b.Items[i].Records[0].Device == device
+	}
+	return ok
+}
+
 func (s *store) apply(_ context.Context, cmd fsm.Command) (fsm.Result, error) {
 	op, body := fsm.Encode(cmd)
 	if err := fsm.Check(op, body); err != nil {
@@ -85,7 +99,7 @@ func (s *store) apply(_ context.Context, cmd fsm.Command) (fsm.Result, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := fsm.LogTime(1e6 + time.Since(s.begun).Microseconds())
+	now := fsm.LogTime(1e6 + (time.Since(s.begun) + s.skipped).Microseconds())
 	if op == fsm.OpReadings || op == fsm.OpFrame {
 		fsm.SetBorn(body, now)
 	}
@@ -93,7 +107,7 @@ func (s *store) apply(_ context.Context, cmd fsm.Command) (fsm.Result, error) {
 		s.batches = append(s.batches, len(b.Items))
 	}
 	s.index++
-	entry := fsm.AppendEntry(nil, fsm.Header{Op: op, LogTime: now, Received: time.Now().UnixMicro()}, body)
+	entry := fsm.AppendEntry(nil, fsm.Header{Op: op, LogTime: now, Received: time.Now().Add(s.skipped).UnixMicro()}, body)
 	applied, err := s.state.Apply(s.index, 1, entry)
 	if err != nil {
 		return fsm.Result{}, err
@@ -172,8 +186,16 @@ func (s *store) readings() []fsm.Reading {
 // configuration changed by edit.
 func (s *store) serve(tb testing.TB, edit ...func(*coap.Config)) *coap.Server {
 	tb.Helper()
+	server, _ := s.serveUntil(tb, edit...)
+	return server
+}
+
+// serveUntil runs a server until stop is called, or the test ends.
+func (s *store) serveUntil(tb testing.TB, edit ...func(*coap.Config)) (server *coap.Server, stop func()) {
+	tb.Helper()
 	cfg := coap.DefaultConfig()
 	cfg.Addr, cfg.Store, cfg.View = "127.0.0.1:0", s, s.view
+	cfg.Logger = slog.New(slog.DiscardHandler)
 	cfg.Limits.PeerRate, cfg.Limits.PeerBurst = 1e6, 1e6
 	for _, f := range edit {
 		f(&cfg)
@@ -185,7 +207,7 @@ func (s *store) serve(tb testing.TB, edit ...func(*coap.Config)) *coap.Server {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- server.Run(ctx) }()
-	tb.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {
 			tb.Errorf("Run: %v", err)
@@ -194,5 +216,6 @@ func (s *store) serve(tb testing.TB, edit ...func(*coap.Config)) *coap.Server {
 			tb.Error(err)
 		}
 	})
-	return server
+	tb.Cleanup(stop)
+	return server, stop
 }
