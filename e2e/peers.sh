@@ -2,7 +2,7 @@
 # Fetches the real programs and data that the end-to-end tests talk to: libcoap
 # and ffmpeg (Debian), footage of pedestrians (Debian's opencv-doc), a weather
 # station's hours (npm's vega-datasets), deltalake and DuckDB (PyPI); with the
-# word "engines" Spark and its Delta jars too. What is there is kept.
+# word "engines" Spark and Flink too. What is there is kept.
 #
 # Files go to $SKERRY_PEERS, by default skerry-peers in the user's cache.
 set -euo pipefail
@@ -12,7 +12,7 @@ mkdir -p "$peers"
 
 WEATHER_SHA256=3433511ab963755ec1a573420af962e713e66691c07c068f5a247e6891912311
 FOOTAGE_SHA256=45cddc9490be69345cbdab64ca583be65987e864ca408038e648db99e10516cf
-DELTA_VERSION=4.0.1 # for the pyspark of readers/engines.txt
+DELTA_VERSION=4.0.1 # for the pyspark of engines/engines.txt
 
 die() { echo "e2e/peers.sh: $1" >&2; echo "  run: $2" >&2; exit 1; }
 have() { command -v "$1" >/dev/null; }
@@ -70,9 +70,9 @@ weather() {
 }
 
 # python NAME: a virtual environment with exactly the packages of
-# readers/NAME.txt.
+# engines/NAME.txt.
 python() {
-  local venv=$peers/$1 requirements=$here/readers/$1.txt
+  local venv=$peers/$1 requirements=$here/engines/$1.txt
   if cmp -s "$requirements" "$venv/requirements.txt"; then return; fi
   have python3 || die "the outside readers are Python packages" "apt-get install python3 python3-venv"
   echo "installing the Python packages of $1.txt"
@@ -82,20 +82,25 @@ python() {
   cp "$requirements" "$venv/requirements.txt"
 }
 
-# engines: Spark, with the jars that let it read Delta tables.
+# jars DIRECTORY GOAL...: lets Maven put jars into $peers/DIRECTORY, once.
+jars() {
+  local into=$peers/$1
+  if [ -d "$into" ]; then return; fi
+  echo "fetching jars for $1"
+  mvn --quiet --batch-mode "${@:2}" -DoutputDirectory="$work/jars"
+  mkdir -p "$(dirname "$into")"
+  mv "$work/jars" "$into"
+}
+
+# engines: Spark with the jars that let it read Delta tables, and Flink.
 engines() {
-  have java || die "Spark runs on Java" "apt-get install openjdk-17-jre-headless"
-  have mvn || die "Delta's jars come from Maven Central" "apt-get install maven"
+  have java || die "Spark and Flink run on Java" "apt-get install openjdk-17-jdk-headless"
+  have mvn || die "their jars come from Maven Central" "apt-get install maven"
   python engines
-  local jars=$peers/engines/jars
-  if [ -d "$jars" ]; then return; fi
-  echo "fetching Delta's jars"
-  local jar
-  for jar in delta-spark_2.13 delta-storage; do
-    mvn --quiet --batch-mode org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \
-      -Dartifact="io.delta:$jar:$DELTA_VERSION" -DoutputDirectory="$work/jars"
-  done
-  mv "$work/jars" "$jars"
+  local plugin=org.apache.maven.plugins:maven-dependency-plugin:3.8.1
+  jars spark/delta "$plugin:copy" -Dartifact="io.delta:delta-spark_2.13:$DELTA_VERSION"
+  jars spark/storage "$plugin:copy" -Dartifact="io.delta:delta-storage:$DELTA_VERSION"
+  jars flink "$plugin:copy-dependencies" --file "$here/engines/pom.xml"
 }
 
 work=$(mktemp -d)

@@ -3,6 +3,7 @@
 package e2e_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -88,19 +89,26 @@ func coapPost(ctx context.Context, client, url, body string) (code string, err e
 	return string(codes[len(codes)-1][1]), nil
 }
 
-// query lets an outside reader (deltalake, duckdb, spark) run SQL over a Delta
+// query lets an outside reader (deltalake, duckdb, spark, flink) run SQL over a
 // table, which the statement calls bucket, and decodes its rows into rows.
 func query(t testing.TB, engine, table, sql string, rows any) {
 	t.Helper()
-	venv := "readers"
-	if engine == "spark" {
-		venv = "engines"
+	var reader []string
+	switch engine {
+	case "deltalake", "duckdb":
+		reader = []string{peer(t, "readers/bin/python"), "engines/query.py", engine}
+	case "spark":
+		reader = []string{peer(t, "engines/bin/python"), "engines/query.py", engine}
+	case "flink":
+		reader = []string{program(t, "java"), "--add-opens=java.base/java.util=ALL-UNNAMED",
+			"-cp", peer(t, "flink") + "/*", "engines/FlinkQuery.java"}
 	}
-	cmd := exec.CommandContext(t.Context(), peer(t, venv+"/bin/python"), "readers/query.py", engine, table, sql)
-	cmd.Stderr = os.Stderr
+	cmd := exec.CommandContext(t.Context(), reader[0], append(reader[1:], table, sql)...)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("%s cannot read %s: %v", engine, table, err)
+		t.Fatalf("%s cannot read %s: %v: %s", engine, table, err, errs.Bytes())
 	}
 	if err := json.Unmarshal(out, rows); err != nil {
 		t.Fatalf("rows of %s: %v: %s", engine, err, out)

@@ -35,7 +35,7 @@ def duckdb(table, sql):
 def spark(table, sql):
     from pyspark.sql import SparkSession
 
-    jars = pathlib.Path(sys.prefix, "jars").glob("*.jar")
+    jars = pathlib.Path(sys.prefix).parent.glob("spark/*/*.jar")
     session = (
         SparkSession.builder.master("local[1]")
         .config("spark.ui.enabled", "false")
