@@ -108,35 +108,51 @@ func (f *file) begin(rows int) {
 func (f *file) chunk(c *chunk) error {
 	g := &f.groups[len(f.groups)-1]
 	col := &f.columns[len(g.Columns)]
+	start := f.off
 	m := format.ColumnMetaData{
 		Type: col.typ, PathInSchema: []string{col.name}, Codec: col.codec(),
 		Encoding: []format.Encoding{format.Plain, format.RLE}, NumValues: g.NumRows,
 	}
-	var ix index
-	start := f.off
-	encoding := format.Plain
 	if c.dict != nil {
-		encoding = format.RLEDictionary
-		m.Encoding = append(m.Encoding, encoding)
+		m.Encoding = append(m.Encoding, format.RLEDictionary)
 		m.DictionaryPageOffset = start
 		header := dictionaryHeader(c.dict.count)
 		if err := f.page(col, &header, c.dict.plain, &m); err != nil {
 			return err
 		}
-		m.EncodingStats = append(m.EncodingStats, format.PageEncodingStats{PageType: format.DictionaryPage, Encoding: format.Plain, Count: 1})
 	}
 	m.DataPageOffset = f.off
-	m.EncodingStats = append(m.EncodingStats, format.PageEncodingStats{PageType: format.DataPage, Encoding: encoding, Count: int32(len(c.pages))})
+	ix, err := f.dataPages(col, c, &m)
+	if err != nil {
+		return err
+	}
+	if c.bounds != nil {
+		m.Statistics.MinValue, m.Statistics.MaxValue = c.bounds(0, int(g.NumRows))
+	}
+	m.TotalCompressedSize = f.off - start
+	g.TotalByteSize += m.TotalUncompressedSize
+	g.TotalCompressedSize += m.TotalCompressedSize
+	g.Columns = append(g.Columns, format.ColumnChunk{FileOffset: start, MetaData: m})
+	f.indexes[len(f.groups)-1] = append(f.indexes[len(f.groups)-1], ix)
+	return nil
+}
+
+// dataPages writes the chunk's data pages and returns their index.
+func (f *file) dataPages(col *column, c *chunk, m *format.ColumnMetaData) (ix index, err error) {
+	encoding := format.Plain
+	if c.dict != nil {
+		encoding = format.RLEDictionary
+	}
 	lo := 0
 	for _, hi := range c.pages {
 		nulls, err := f.encode(c, lo, hi)
 		if err != nil {
-			return err
+			return ix, err
 		}
-		header := dataHeader(hi-lo, int(nulls), encoding)
+		header := dataHeader(hi-lo, nulls, encoding)
 		at := f.off
-		if err := f.page(col, &header, f.body, &m); err != nil {
-			return err
+		if err := f.page(col, &header, f.body, m); err != nil {
+			return ix, err
 		}
 		ix.offsets.PageLocations = append(ix.offsets.PageLocations, format.PageLocation{
 			Offset: at, CompressedPageSize: int32(f.off - at), FirstRowIndex: int64(lo)})
@@ -147,18 +163,10 @@ func (f *file) chunk(c *chunk) error {
 			ix.columns.MaxValues = append(ix.columns.MaxValues, greatest)
 			ix.columns.NullCounts = append(ix.columns.NullCounts, 0)
 		}
-		m.Statistics.NullCount += nulls
+		m.Statistics.NullCount += int64(nulls)
 		lo = hi
 	}
-	if c.bounds != nil {
-		m.Statistics.MinValue, m.Statistics.MaxValue = c.bounds(0, lo)
-	}
-	m.TotalCompressedSize = f.off - start
-	g.TotalByteSize += m.TotalUncompressedSize
-	g.TotalCompressedSize += m.TotalCompressedSize
-	g.Columns = append(g.Columns, format.ColumnChunk{FileOffset: start, MetaData: m})
-	f.indexes[len(f.groups)-1] = append(f.indexes[len(f.groups)-1], ix)
-	return nil
+	return ix, nil
 }
 
 func (c *column) codec() format.CompressionCodec {
@@ -169,11 +177,11 @@ func (c *column) codec() format.CompressionCodec {
 }
 
 // encode puts the unpacked body of a data page into f.body.
-func (f *file) encode(c *chunk, lo, hi int) (nulls int64, err error) {
+func (f *file) encode(c *chunk, lo, hi int) (nulls int, err error) {
 	f.body = f.body[:0]
 	if c.def != nil {
 		for _, d := range c.def[lo:hi] {
-			nulls += int64(1 - d)
+			nulls += 1 - int(d)
 		}
 		if f.runs, err = (&rle.Encoding{BitWidth: 1}).EncodeLevels(f.runs, c.def[lo:hi]); err != nil {
 			return 0, err
@@ -236,9 +244,23 @@ func (f *file) page(col *column, header *format.PageHeader, body []byte, m *form
 	if err != nil {
 		return err
 	}
+	m.EncodingStats = countPage(m.EncodingStats, header)
 	m.TotalUncompressedSize += int64(len(head)) + int64(header.UncompressedPageSize)
 	if err := f.write(head); err != nil {
 		return err
 	}
 	return f.write(body)
+}
+
+// countPage adds a page to the counts by type and encoding.
+func countPage(counts []format.PageEncodingStats, h *format.PageHeader) []format.PageEncodingStats {
+	encoding := format.Plain
+	if h.Type == format.DataPage {
+		encoding = h.DataPageHeader.V.Encoding
+	}
+	if n := len(counts) - 1; n >= 0 && counts[n].PageType == h.Type {
+		counts[n].Count++
+		return counts
+	}
+	return append(counts, format.PageEncodingStats{PageType: h.Type, Encoding: encoding, Count: 1})
 }
