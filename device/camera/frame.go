@@ -48,7 +48,7 @@ func Inspect(jpg []byte) (width, height int, err error) {
 	}
 	c, err := jpeg.DecodeConfig(bytes.NewReader(jpg))
 	if err != nil {
-		return 0, 0, fmt.Errorf("%w: %v", ErrBroken, err)
+		return 0, 0, fmt.Errorf("%w: %w", ErrBroken, err)
 	}
 	if c.Width <= 0 || c.Height <= 0 {
 		return 0, 0, fmt.Errorf("%w: it has no pixels", ErrBroken)
@@ -66,7 +66,7 @@ func Inspect(jpg []byte) (width, height int, err error) {
 func Decode(jpg []byte) (image.Image, error) {
 	img, err := jpeg.Decode(bytes.NewReader(jpg))
 	if err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrBroken, err)
+		return nil, fmt.Errorf("%w: %w", ErrBroken, err)
 	}
 	return img, nil
 }

@@ -93,11 +93,11 @@ func (s *mjpegSource) open(ctx context.Context) (io.ReadCloser, string, error) {
 	}
 	contentType := resp.Header.Get("Content-Type")
 	if resp.StatusCode != http.StatusOK {
-		resp.Body.Close()
+		_ = resp.Body.Close()
 		return nil, "", fmt.Errorf("camera answers %s", resp.Status)
 	}
 	if !isStream(contentType) {
-		resp.Body.Close()
+		_ = resp.Body.Close()
 		return nil, "", fmt.Errorf("camera sends %q: the address of its MJPEG stream (multipart/x-mixed-replace) is needed", contentType)
 	}
 	return resp.Body, boundaryOf(contentType), nil

@@ -2,6 +2,7 @@ package camera
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"mime"
@@ -55,14 +56,17 @@ func newSource(address string, log *slog.Logger, st *status) (Source, error) {
 	case "folder":
 		dir, query, _ := strings.Cut(rest, "?")
 		o, err := parseOptions(query, "fps", "loop")
-		if err != nil || dir == "" {
-			return nil, fmt.Errorf("camera source %q: use folder:DIR?fps=5&loop=1: %v", address, err)
+		if err == nil && dir == "" {
+			err = errors.New("no folder is named")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("camera source %q: use folder:DIR?fps=5&loop=1: %w", address, err)
 		}
 		return &folderSource{dir: dir, every: o.every, loop: o.loop, status: st}, nil
 	case "pattern":
 		o, err := parseOptions(strings.TrimPrefix(rest, "?"), "fps", "seed", "still", "width", "height")
 		if err != nil {
-			return nil, fmt.Errorf("camera source %q: use pattern:seed=7&fps=5: %v", address, err)
+			return nil, fmt.Errorf("camera source %q: use pattern:seed=7&fps=5: %w", address, err)
 		}
 		fps := float64(time.Second) / float64(o.every)
 		return &patternSource{pattern: NewPattern(o.seed, o.width, o.height, fps, o.still), every: o.every, status: st}, nil

@@ -84,18 +84,21 @@ func (r *Replay) Stats() Stats {
 	}
 }
 
-// Run posts the file and returns when every message has its answer, or with
-// ctx's error. It fails too when the file cannot be read on, or with
+// Run posts the file and returns when every message has its answer. When ctx is
+// done it posts nothing new, waits up to 30 s for the answers still due, and
+// returns ctx's error. It fails too when the file cannot be read on, or with
 // device.ErrLedgerFull.
 func (r *Replay) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	sending, cut := device.Drain(ctx)
+	defer cut()
 	var queues [lanes]chan []device.Reading
 	var wg sync.WaitGroup
 	for i := range queues {
 		queues[i] = make(chan []device.Reading, laneQueue)
 		wg.Go(func() {
-			if err := r.drive(ctx, i, queues[i]); err != nil {
+			if err := r.drive(ctx, sending, i, queues[i]); err != nil {
 				cancel(err)
 			}
 		})
@@ -159,9 +162,9 @@ func (r *Replay) skip(bad *rowError) {
 	}
 }
 
-// drive delivers a lane's rows in order. Rows of one device that wait go
-// together.
-func (r *Replay) drive(ctx context.Context, lane int, queue <-chan []device.Reading) error {
+// drive delivers a lane's rows in order until ctx is done. Rows of one device
+// that wait go together.
+func (r *Replay) drive(ctx, sending context.Context, lane int, queue <-chan []device.Reading) error {
 	var held []device.Reading
 	for {
 		readings := held
@@ -172,8 +175,8 @@ func (r *Replay) drive(ctx context.Context, lane int, queue <-chan []device.Read
 			}
 		}
 		readings, held = gather(readings, queue)
-		for len(readings) > 0 {
-			n, err := r.post(ctx, lane, readings)
+		for len(readings) > 0 && ctx.Err() == nil {
+			n, err := r.post(sending, lane, readings)
 			if err != nil {
 				return err
 			}

@@ -276,3 +276,34 @@ func TestAReplayEndsWithItsContext(t *testing.T) {
 		}
 	})
 }
+
+// slow answers after a while.
+type slow struct{ gateway }
+
+func (s *slow) Post(ctx context.Context, m device.Message) (device.Code, error) {
+	time.Sleep(time.Second)
+	return s.gateway.Post(ctx, m)
+}
+
+func TestWhatIsUnderWayAtTheEndComesToItsAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ledger := new(device.Ledger)
+		courier, err := device.NewCourier("run", ledger, new(slow))
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := "time,a\n" + strings.Repeat("2010-01-01,1\n", 1000)
+		r, err := replay.New(replay.Config{Device: "d"}, strings.NewReader(file), courier)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
+		defer cancel()
+		if err := r.Run(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v, want the deadline", err)
+		}
+		if got := ledger.Counts(); got.Sent == 0 || got.Sent == 1000 || got.Acked != got.Sent {
+			t.Errorf("got %+v, want some sent and all of them acknowledged", got)
+		}
+	})
+}

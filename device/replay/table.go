@@ -69,7 +69,7 @@ func newTable(r io.Reader, name string, loc *time.Location) (*table, error) {
 	t.separator = separatorOf(text)
 	row, err := t.split(text)
 	if err != nil {
-		return nil, fmt.Errorf("%w: header: %v", ErrNoTable, err)
+		return nil, fmt.Errorf("%w: header: %w", ErrNoTable, err)
 	}
 	t.shape, err = t.shapeOf(row, name)
 	return t, err
@@ -181,7 +181,7 @@ func (s *shape) validate() error {
 	for i, resource := range s.resources {
 		r := fsm.Record{Device: s.name, Resource: resource, Value: fsm.FlagValue(true)}
 		if err := r.Validate(); err != nil && i != s.time {
-			return fmt.Errorf("%w: column %d: %v", ErrNoTable, i+1, err)
+			return fmt.Errorf("%w: column %d: %w", ErrNoTable, i+1, err)
 		}
 	}
 	return nil

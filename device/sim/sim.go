@@ -14,10 +14,6 @@ import (
 // MaxDevices bounds a simulation; each device is a goroutine.
 const MaxDevices = 10_000
 
-// drainTime is how long messages that are under way at the end may still wait
-// for an answer.
-const drainTime = 30 * time.Second
-
 // Config is what is simulated.
 type Config struct {
 	Seed    uint64
@@ -60,9 +56,8 @@ func New(c Config, courier *device.Courier) (*Sim, error) {
 func (s *Sim) Run(ctx context.Context) error {
 	measuring, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	sending, cut := context.WithCancel(context.WithoutCancel(ctx))
+	sending, cut := device.Drain(measuring)
 	defer cut()
-	context.AfterFunc(measuring, func() { time.AfterFunc(drainTime, cut) })
 
 	start := time.Now()
 	var wg sync.WaitGroup
