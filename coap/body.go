@@ -222,9 +222,12 @@ func singleJSON(body []byte) (singleFields, error) {
 	in.UseNumber()
 	fields := singleFields{}
 	t, err := in.Token()
-	if err == nil && t == json.Delim('{') {
+	switch {
+	case err == nil && t == json.Delim('{'):
 		err = objectFields(in, fields)
-	} else {
+	case t == json.Delim('['):
+		err = refuse(message.BadRequest, "the body is a list: send one value, or a SenML pack to /r")
+	default:
 		fields[keyValue] = t
 	}
 	if err != nil {
