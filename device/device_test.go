@@ -77,7 +77,7 @@ func deliver(t *testing.T, ctx context.Context, scripts ...[]answer) (*device.Le
 func TestAMessageIsRepeatedUnderOneIdentityUntilItIsAnswered(t *testing.T) {
 	busy, away := answer{code: device.TooManyRequests}, answer{code: device.ServiceUnavailable}
 	unknown, broken := answer{code: device.GatewayTimeout}, answer{err: errors.New("connection refused")}
-	bad := answer{code: 4<<5 | 0}
+	bad := answer{code: 4 << 5}
 	for _, c := range []struct {
 		name    string
 		scripts [][]answer

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"image"
 	"image/jpeg"
 	"io"
@@ -165,6 +166,8 @@ func runSource(tb testing.TB, url string, emit func(camera.Frame)) {
 	go func() { done <- src.Run(ctx, emit) }()
 	tb.Cleanup(func() {
 		cancel()
-		<-done
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			tb.Errorf("source ended with %v", err)
+		}
 	})
 }

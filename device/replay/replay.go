@@ -165,10 +165,9 @@ func (r *Replay) skip(bad *rowError) {
 // drive delivers a lane's rows in order until ctx is done. Rows of one device
 // that wait go together.
 func (r *Replay) drive(ctx, sending context.Context, lane int, queue <-chan []device.Reading) error {
-	var held []device.Reading
+	var readings, held []device.Reading
 	for {
-		readings := held
-		if held = nil; len(readings) == 0 {
+		if readings = held; len(readings) == 0 {
 			var ok bool
 			if readings, ok = <-queue; !ok {
 				return nil
