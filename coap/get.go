@@ -200,3 +200,28 @@ func needsBlocks() *refusal {
 func unacceptable(formats string) *refusal {
 	return refuse(message.NotAcceptable, "Accept: this is given as %s", formats)
 }
+
+// readBeside answers a read that may touch a disk from a goroutine of its own.
+func (s *Server) readBeside(ctx context.Context, g read, to envelope) error {
+	select {
+	case s.slow <- struct{}{}:
+	default:
+		return &refusal{message.TooManyRequests, reasonQueue, waitQueue, 0, "too many histories are being read: ask again later"}
+	}
+	s.work.Go(func() {
+		defer func() { <-s.slow }()
+		ctx, cancel := context.WithTimeout(ctx, readTimeout)
+		defer cancel()
+		box := s.boxes.Get().(*outbox)
+		defer s.boxes.Put(box)
+		answer, err := s.answer(ctx, &g)
+		if err != nil {
+			refused := refusalOf(err)
+			s.stats.refused[refused.reason].Add(1)
+			answer = refused.reply()
+		}
+		box.add(&to, &answer)
+		box.flush()
+	})
+	return nil
+}

@@ -55,7 +55,7 @@ func (r *reader) one(at target, format uint32) ([]fsm.Record, error) {
 		return nil, refuse(message.BadRequest, "%s", err)
 	}
 	if r.records == nil {
-		r.records = make([]fsm.Record, 0, readBatch)
+		r.records = make([]fsm.Record, 0, r.expected) // never grows
 	}
 	r.records = append(r.records, rec)
 	n := len(r.records)

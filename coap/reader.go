@@ -30,6 +30,7 @@ type reader struct {
 
 	// Of the read in hand.
 	now      time.Time
+	expected int // datagrams
 	posts    []post
 	records  []fsm.Record // handed to the intake with the posts
 	verdicts []verdict
@@ -70,6 +71,7 @@ func (r *reader) run(ctx context.Context) error {
 func (r *reader) turn(ctx context.Context, in []datagram) {
 	r.now = time.Now()
 	r.posts, r.records, r.verdicts = r.posts[:0], nil, r.verdicts[:0]
+	r.expected = len(in)
 	for i := range in {
 		r.handle(ctx, &in[i])
 	}

@@ -131,3 +131,21 @@ func appendJSONString(b []byte, s string) []byte {
 	}
 	return append(b, quoted...)
 }
+
+// appendDecimal writes microseconds as seconds, without an exponent and
+// without trailing zeros.
+func appendDecimal(b []byte, micros int64) []byte {
+	if micros < 0 {
+		b = append(b, '-')
+		micros = -micros
+	}
+	b = strconv.AppendInt(b, micros/1e6, 10)
+	if frac := micros % 1e6; frac != 0 {
+		digits := strconv.AppendInt(nil, 1e6+frac, 10)[1:]
+		for digits[len(digits)-1] == '0' {
+			digits = digits[:len(digits)-1]
+		}
+		b = append(append(b, '.'), digits...)
+	}
+	return b
+}

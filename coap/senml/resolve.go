@@ -1,6 +1,7 @@
 package senml
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/bits"
@@ -33,7 +34,7 @@ type values interface {
 // read takes the value of a known label.
 func (f *fields) read(l label, from values) (err error) {
 	if f.set.has(l) {
-		return fmt.Errorf("stands twice in one record: send it once")
+		return errors.New("stands twice in one record: send it once")
 	}
 	f.set.add(l)
 	switch l {
