@@ -55,6 +55,8 @@ var problems = []struct {
 	{cluster.ErrOverloaded, http.StatusTooManyRequests, "overloaded", 1},
 	{cluster.ErrNoLeader, http.StatusServiceUnavailable, "no-leader", 5},
 	{cluster.ErrNotLeader, http.StatusServiceUnavailable, "no-leader", 1},
+	{cluster.ErrNoMajority, http.StatusConflict, "no-majority", 0},
+	{cluster.ErrCursor, http.StatusBadRequest, "cursor", 0},
 	{cluster.ErrMissing, http.StatusServiceUnavailable, "missing", 5},
 	{cluster.ErrClosed, http.StatusServiceUnavailable, "stopping", 5},
 	{context.DeadlineExceeded, http.StatusGatewayTimeout, "time-out", 0},

@@ -34,20 +34,11 @@ func (d *door) getSeries(w http.ResponseWriter, r *http.Request) error {
 		ask.Limit = limit
 		page, err := view.Range(r.Context(), ask)
 		if err != nil {
-			return nil, "", cursorProblem(err, ask.Cursor)
+			return nil, "", err
 		}
 		ask.Cursor = page.Next
 		return page.Readings, page.Next, nil
 	})
-}
-
-// cursorProblem takes an error without a name for that of the cursor, where
-// there is one: it is the only part of a query that is checked with the rows.
-func cursorProblem(err error, cursor string) error {
-	if cursor == "" || problemOf(err).Status != http.StatusInternalServerError {
-		return err
-	}
-	return problemf(http.StatusBadRequest, "cursor", "%s", err)
 }
 
 // getReadings answers with all readings after a seq, in seq order. Its cursor

@@ -47,6 +47,7 @@ var wireCodes = []wireError{
 	{"missing", ErrMissing},
 	{"no-leader", ErrNoLeader},
 	{"closed", ErrClosed},
+	{"no-majority", ErrNoMajority},
 }
 
 func toWire(err error) error {

@@ -12,6 +12,10 @@ var (
 	ErrOverloaded = errors.New("too much is waiting to be stored: send again later")
 	// ErrNotLeader: a duty's proposal on a node that does not lead in its term.
 	ErrNotLeader = errors.New("this node does not lead in that term")
+	// ErrNoMajority: a change of the members that would end the site.
+	ErrNoMajority = errors.New("the site would be left without a majority")
+	// ErrCursor: a cursor that no page gave.
+	ErrCursor = errors.New("the cursor is not one that was given: leave it out to begin again")
 	// ErrClosed: the node is stopping.
 	ErrClosed = errors.New("the node is stopping")
 	// ErrMissing: this node does not hold the rows and no peer gave them.

@@ -198,7 +198,7 @@ func parseCursor(q Query) (from int64, after fsm.Seq, err error) {
 	from, err1 := strconv.ParseInt(t, 10, 64)
 	seq, err2 := strconv.ParseUint(s, 10, 64)
 	if !ok || err1 != nil || err2 != nil {
-		return 0, 0, fmt.Errorf("cursor %q is not one that was given: leave it out to begin again", q.Cursor)
+		return 0, 0, fmt.Errorf("%w: %q", ErrCursor, q.Cursor)
 	}
 	return from, fsm.Seq(seq), nil
 }

@@ -33,6 +33,7 @@ type identity struct {
 	// Pledge are the servers, by ID, with which this one agreed to begin the
 	// site, once and for all.
 	Pledge []raft.Server `json:"pledge,omitempty"`
+	Left   bool          `json:"left,omitempty"` // the site removed it, for good
 }
 
 // loadIdentity reads the directory's identity, or makes a new one.
@@ -56,6 +57,8 @@ func loadIdentity(d disk.Disk, site, name string) (identity, error) {
 	switch {
 	case id.Format > dirFormat:
 		return identity{}, fmt.Errorf("the data directory has format %d and this skerry knows up to %d: upgrade this node", id.Format, dirFormat)
+	case id.Left:
+		return identity{}, errors.New("the node of this data directory left its site: start with an empty directory to join again")
 	case id.Site != site:
 		return identity{}, fmt.Errorf("the data directory belongs to site %q, not %q: check --data and --site", id.Site, site)
 	case id.Name != name:

@@ -3,9 +3,10 @@ package cluster
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"slices"
 	"sort"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -64,10 +65,10 @@ func (n *Node) reviseMembers(ctx context.Context, lead *Lead) error {
 		byName[nodeName(s.ID)] = s
 	}
 	for _, p := range n.sitePeers() {
-		if !p.Alive {
+		id, addr := raft.ServerID(p.ID), raft.ServerAddress(p.Cluster)
+		if !p.Alive || n.left.has(id) {
 			continue
 		}
-		id, addr := raft.ServerID(p.ID), raft.ServerAddress(p.Cluster)
 		s, known := servers[id]
 		switch {
 		case n.reign.Load() == nil || ctx.Err() != nil:
@@ -134,8 +135,9 @@ func (n *Node) aliveServer(id raft.ServerID) bool {
 }
 
 // Leave takes this node out of the site for good: it hands the lead over and
-// asks the leader to remove it. The node is then to be stopped, and its data
-// directory is of no more use.
+// asks the leader to remove it. The node is then to be stopped; its data
+// directory will not start again. It is refused where the nodes that stay
+// would have no majority.
 func (n *Node) Leave(ctx context.Context) error {
 	n.handOver()
 	to, err := n.awaitLeader(ctx, time.Now().Add(leaderPatience), false)
@@ -143,20 +145,68 @@ func (n *Node) Leave(ctx context.Context) error {
 		return err
 	}
 	if to.self {
-		if n.voters() <= 1 {
-			return errors.New("this is the site's last node: there is no other to keep the data")
-		}
-		return n.removeServer(n.id.ID)
+		err = n.removeServer(n.id.ID)
+	} else {
+		_, err = n.call(ctx, to.peer, callLeave, []byte(n.id.ID))
 	}
-	_, err = n.call(ctx, to.peer, callLeave, []byte(n.id.ID))
-	return err
+	if err != nil {
+		return err
+	}
+	n.identityMu.Lock()
+	defer n.identityMu.Unlock()
+	n.id.Left = true
+	return n.id.save(n.disk)
 }
 
+// removeServer removes a server that asked for it, unless the voters that stay
+// and are alive were no majority of the voters that stay.
 func (n *Node) removeServer(id raft.ServerID) error {
 	if n.reign.Load() == nil {
 		return ErrNotLeader
 	}
+	future := n.raft.GetConfiguration()
+	if err := future.Error(); err != nil {
+		return err
+	}
+	stay, alive := 0, 0
+	for _, s := range future.Configuration().Servers {
+		if s.ID == id || s.Suffrage != raft.Voter {
+			continue
+		}
+		stay++
+		if n.aliveServer(s.ID) {
+			alive++
+		}
+	}
+	if alive <= stay/2 {
+		return fmt.Errorf("%w: of the %d voters that would stay %d are alive: bring the others back first", ErrNoMajority, stay, alive)
+	}
+	n.left.add(id)
 	return n.raft.RemoveServer(id, 0, memberTimeout).Error()
+}
+
+// leavers are servers that asked to be removed: the leader does not add them
+// again while they are still heard of.
+type leavers struct {
+	mu  sync.Mutex
+	ids []raft.ServerID // the last maxLeavers
+}
+
+const maxLeavers = 64
+
+func (l *leavers) add(id raft.ServerID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ids = append(l.ids, id)
+	if len(l.ids) > maxLeavers {
+		l.ids = slices.Delete(l.ids, 0, 1)
+	}
+}
+
+func (l *leavers) has(id raft.ServerID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Contains(l.ids, id)
 }
 
 // handOver gives the lead to another voter, if there is one, within a bound.

@@ -41,6 +41,7 @@ type Node struct {
 	told        told
 	reign       atomic.Pointer[reign]
 	leadChanged signal
+	left        leavers
 
 	identityMu sync.Mutex // guards id.Pledge
 	id         identity

@@ -350,3 +350,20 @@ func TestANodeLeavesForGood(t *testing.T) {
 		wantCount(t, s, 1)
 	})
 }
+
+func TestANodeThatTheSiteNeedsMayNotLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := clustertest.Open(t, 3, nil)
+		down := s.Followers()[0]
+		down.Stop()
+		for _, m := range s.Up() {
+			if err := m.Leave(context.Background()); !errors.Is(err, cluster.ErrNoMajority) {
+				t.Errorf("%s leaves with err = %v, want ErrNoMajority", m.Name, err)
+			}
+		}
+		down.Start(3)
+		s.Leader()
+		post(t, s, 0, 1)
+		wantCount(t, s, 1)
+	})
+}

@@ -230,7 +230,7 @@ func validateRun(task, node string, lease int64) error {
 		return err
 	}
 	if lease < 1 || lease > MaxLease {
-		return fmt.Errorf("lease of %d us is out of range: 1 to %d", lease, MaxLease)
+		return fmt.Errorf("lease of %d us is out of range: 1 to %d", lease, int64(MaxLease))
 	}
 	return nil
 }
