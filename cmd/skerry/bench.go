@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strconv"
 	"time"
 
@@ -96,7 +94,7 @@ func benchOwn(c *cli.Context, cfg bench.Config) (result bench.Result, err error)
 	if err != nil {
 		return bench.Result{}, err
 	}
-	defer remove()
+	defer func() { remove(err) }()
 	var flags []string
 	for _, f := range c.StringSlice("agent-flag") {
 		flags = append(flags, "--"+f)
@@ -131,24 +129,4 @@ func benchTable(t *table, r *bench.Result) {
 	t.row("CPU", fmt.Sprintf("%.1f us a request, %.1f us a reading, over all nodes", r.CPUPerRequest, r.CPUPerReading))
 	t.row("written", fmt.Sprintf("%.0f bytes a reading, over all nodes", r.BytesPerReading))
 	t.row("memory", fmt.Sprintf("%d MiB resident, over all nodes", r.RSSBytes>>20))
-}
-
-// workDir is a folder to run a site in: the one named, which must be empty or
-// missing and is kept, or a temporary one that remove deletes.
-func workDir(named string) (dir string, remove func(), err error) {
-	if named == "" {
-		dir, err = os.MkdirTemp("", "skerry-*")
-		return dir, func() { _ = os.RemoveAll(dir) }, err
-	}
-	if dir, err = filepath.Abs(named); err != nil {
-		return "", nil, err
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return "", nil, err
-	}
-	if len(entries) > 0 {
-		return "", nil, usagef("--dir %s has something in it: name an empty folder or a new one", named)
-	}
-	return dir, func() {}, os.MkdirAll(dir, 0o755)
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -33,7 +35,7 @@ func demoCommand() *cli.Command {
 	}
 }
 
-func runDemo(c *cli.Context) error {
+func runDemo(c *cli.Context) (err error) {
 	if _, err := operands(c); err != nil {
 		return err
 	}
@@ -45,7 +47,7 @@ func runDemo(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	defer remove()
+	defer func() { remove(err) }()
 	cfg := demo.Config{
 		Nodes: c.Int("nodes"), Dir: dir, Duration: c.Duration("duration"), KillEvery: c.Duration("kill-leader-every"),
 		Sensors: c.Int("sensors"), Every: c.Duration("every"), Seed: c.Uint64("seed"),
@@ -67,10 +69,14 @@ func runDemo(c *cli.Context) error {
 	} else {
 		err = report.Print(c.App.Writer)
 	}
-	if err != nil {
+	if err := errors.Join(err, report.Err()); err != nil {
 		return err
 	}
-	return report.Err()
+	if asJSON || c.String("dir") != "" {
+		return nil
+	}
+	_, err = fmt.Fprintln(c.App.Writer, "the folder with all of it is removed now: --dir DIR keeps it")
+	return err
 }
 
 // isTerminal reports whether somebody looks at w.

@@ -21,7 +21,7 @@ import (
 
 const (
 	// tryTimeout is how long one node may take before the next is asked.
-	tryTimeout = 15 * time.Second
+	tryTimeout = 5 * time.Second
 	// retryPause is the wait before the next try, where the answer names none;
 	// longestPause bounds what it names.
 	retryPause   = time.Second

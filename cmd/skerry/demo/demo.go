@@ -63,7 +63,7 @@ func Run(ctx context.Context, cfg Config) (report Report, err error) {
 	var view viewer = &lines{w: cfg.Out}
 	every := linesEvery
 	if cfg.Live {
-		view, every = screen{cfg.Out}, screenEvery
+		view, every = &screen{lines: lines{w: cfg.Out}}, screenEvery
 	}
 	d.journal = &journal{listen: view.said}
 	d.journal.add(fmt.Sprintf("starting %d nodes in %s", cfg.Nodes, cfg.Dir))
@@ -111,6 +111,14 @@ func (d *demo) play(ctx context.Context, view viewer, every time.Duration) (kill
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return k.run(gctx) })
 	g.Go(func() error { return load.run(gctx) })
+	g.Go(func() error {
+		select {
+		case err := <-d.site.Failed():
+			return err
+		case <-gctx.Done():
+			return nil
+		}
+	})
 	err = g.Wait()
 	stopWatching()
 	<-watched

@@ -2,7 +2,6 @@ package demo
 
 import (
 	"fmt"
-	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -17,15 +16,34 @@ const (
 	clearBelow  = "\x1b[J"
 )
 
-// screen shows pictures in place on a terminal.
-type screen struct{ w io.Writer }
+// screen shows pictures in place on a terminal, and tells by lines what happens
+// before and after them.
+type screen struct {
+	lines
+	open bool // guarded by lines.mu: pictures are shown, and the events with them
+}
 
-func (s screen) begin()     { _, _ = io.WriteString(s.w, enterScreen) }
-func (s screen) end()       { _, _ = io.WriteString(s.w, leaveScreen) }
-func (s screen) said(event) {} // the next picture shows it
-func (s screen) show(p *picture) {
-	text := strings.ReplaceAll(draw(p), "\n", clearRest+"\n")
-	_, _ = io.WriteString(s.w, toTop+text+clearBelow)
+func (s *screen) begin() { s.turn(true, enterScreen) }
+func (s *screen) end()   { s.turn(false, leaveScreen) }
+
+func (s *screen) turn(open bool, sequence string) {
+	s.printf("%s", sequence)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open = open
+}
+
+func (s *screen) said(e event) {
+	s.mu.Lock()
+	open := s.open
+	s.mu.Unlock()
+	if !open {
+		s.lines.said(e)
+	}
+}
+
+func (s *screen) show(p *picture) {
+	s.printf("%s", toTop+strings.ReplaceAll(draw(p), "\n", clearRest+"\n")+clearBelow)
 }
 
 // draw is the picture as lines of text.

@@ -31,9 +31,11 @@ type Node struct {
 	exe     string
 	spawner *spawner
 	client  *client.Client
+	failed  chan<- error // takes one: a node of the site ended by itself
 
 	mu      sync.Mutex
 	process *os.Process   // nil while it is down
+	told    bool          // process was told to end
 	exited  chan struct{} // closed when process has been waited for
 	exit    error         // how it ended, valid when exited is closed
 }
@@ -71,15 +73,27 @@ func (n *Node) Start() error {
 		return fmt.Errorf("start node %s: %w", n.Name, err)
 	}
 	exited := make(chan struct{})
-	n.process, n.exited, n.exit = cmd.Process, exited, nil
+	n.process, n.told, n.exited, n.exit = cmd.Process, false, exited, nil
 	go func() { // ends with the process, which Kill, Stop and Site.Close wait for
-		err := cmd.Wait()
-		n.mu.Lock()
-		n.process, n.exit = nil, err
-		n.mu.Unlock()
+		n.ended(cmd.Wait())
 		close(exited)
 	}()
 	return nil
+}
+
+// ended notes how the process ended.
+func (n *Node) ended(err error) {
+	n.mu.Lock()
+	told := n.told
+	n.process, n.exit = nil, err
+	n.mu.Unlock()
+	if told {
+		return
+	}
+	select {
+	case n.failed <- fmt.Errorf("node %s ended by itself: %s: see %s", n.Name, n.lastWords(), n.Log):
+	default: // another node was first
+	}
 }
 
 // Kill ends the process with SIGKILL and returns when it is gone.
@@ -103,6 +117,7 @@ func (n *Node) Stop() error {
 func (n *Node) signal(sig syscall.Signal, timeout time.Duration) error {
 	n.mu.Lock()
 	process, exited := n.process, n.exited
+	n.told = true
 	n.mu.Unlock()
 	if process == nil {
 		return nil
@@ -163,10 +178,10 @@ func environment() []string {
 }
 
 // newNode prepares node i of a site.
-func newNode(cfg Config, i int, all []Addresses, exe string, sp *spawner) (*Node, error) {
+func newNode(cfg Config, i int, all []Addresses, exe string, s *Site) (*Node, error) {
 	name := "n" + strconv.Itoa(i+1)
 	n := &Node{
-		Name: name, Addresses: all[i], exe: exe, spawner: sp,
+		Name: name, Addresses: all[i], exe: exe, spawner: s.spawner, failed: s.failed,
 		Dir: filepath.Join(cfg.Dir, name), Log: filepath.Join(cfg.Dir, name+".log"),
 	}
 	gossip := make([]string, len(all))

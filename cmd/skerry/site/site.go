@@ -33,7 +33,11 @@ type Config struct {
 type Site struct {
 	Nodes   []*Node
 	spawner *spawner
+	failed  chan error
 }
+
+// Failed gives the first end of a process that nobody had asked for.
+func (s *Site) Failed() <-chan error { return s.failed }
 
 // Start starts the processes and returns when all are ready and agree on a
 // leader. On an error everything is stopped again.
@@ -52,9 +56,9 @@ func Start(ctx context.Context, cfg Config) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Site{spawner: newSpawner()}
+	s := &Site{spawner: newSpawner(), failed: make(chan error, 1)}
 	for i := range cfg.Nodes {
-		n, err := newNode(cfg, i, addresses, exe, s.spawner)
+		n, err := newNode(cfg, i, addresses, exe, s)
 		if err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
