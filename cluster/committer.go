@@ -20,6 +20,9 @@ const (
 	// shares the next one; more in flight makes entries smaller, not faster.
 	maxInFlight    = 2
 	enqueueTimeout = 5 * time.Second
+	// submissionBytes is what a submission takes in the queue beside its body:
+	// some commands have none.
+	submissionBytes = 128
 )
 
 // submission is one proposer's command on its way into an entry.
@@ -53,7 +56,8 @@ type committer struct {
 	n     *Node
 	mu    sync.Mutex
 	queue []*submission
-	bytes int // of the bodies in queue, at most profile.queueBytes
+	bytes int  // of what is in queue, at most profile.queueBytes
+	ended bool // run has returned, or will without another look at queue
 	ready chan struct{}
 }
 
@@ -62,20 +66,40 @@ func newCommitter(n *Node) *committer {
 }
 
 // submit puts s in the queue. ErrOverloaded: it is full, s was dropped.
+// ErrClosed: nobody would take it any more.
 func (c *committer) submit(s *submission) error {
-	c.mu.Lock()
-	if c.bytes+len(s.body) > c.n.profile.queueBytes {
-		c.mu.Unlock()
-		return ErrOverloaded
+	if err := c.push(s); err != nil {
+		return err
 	}
-	c.queue = append(c.queue, s)
-	c.bytes += len(s.body)
-	c.mu.Unlock()
 	select {
 	case c.ready <- struct{}{}:
 	default:
 	}
 	return nil
+}
+
+func (c *committer) push(s *submission) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	size := submissionBytes + len(s.body)
+	switch {
+	case c.ended:
+		return ErrClosed
+	case c.bytes+size > c.n.profile.queueBytes:
+		return ErrOverloaded
+	}
+	c.queue = append(c.queue, s)
+	c.bytes += size
+	return nil
+}
+
+// end refuses what waits and all that comes after.
+func (c *committer) end() {
+	c.mu.Lock()
+	subs := c.queue
+	c.queue, c.bytes, c.ended = nil, 0, true
+	c.mu.Unlock()
+	reply(subs, answer{fate: refused, err: ErrClosed})
 }
 
 // take removes what fits into one entry from the queue's head: a run of
@@ -91,7 +115,7 @@ func (c *committer) take() []*submission {
 		if k > 0 && (s.op != fsm.OpReadings || s.term != c.queue[0].term || size > maxEntryBytes || records > maxEntryRecords) {
 			break
 		}
-		c.bytes -= len(s.body)
+		c.bytes -= submissionBytes + len(s.body)
 		k++
 		if s.op != fsm.OpReadings {
 			break
@@ -124,12 +148,10 @@ func (c *committer) run(ctx context.Context) {
 	})
 	defer wg.Wait()
 	defer close(inFlight)
+	defer c.end()
 	for {
 		select {
 		case <-ctx.Done():
-			for subs := c.take(); len(subs) > 0; subs = c.take() {
-				reply(subs, answer{fate: refused, err: ErrClosed})
-			}
 			return
 		case <-c.ready:
 		}
@@ -189,6 +211,10 @@ func (c *committer) finish(w written) {
 			a = answer{fate: refused, err: ErrNotLeader}
 		}
 		reply(w.subs, a)
+		return
+	}
+	if err, ok := w.future.Response().(error); ok { // this node ends; the others go on
+		reply(w.subs, answer{fate: unknown, err: fmt.Errorf("%w (%w)", ErrUnknown, err)})
 		return
 	}
 	outcomes, ok := w.future.Response().([][]fsm.Outcome)

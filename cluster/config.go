@@ -54,7 +54,9 @@ type Logs struct {
 	Log      raft.LogStore
 	Stable   raft.StableStore
 	Snapshot raft.SnapshotStore
-	Close    func() error
+	// DropOlder removes all snapshots but the newest; nil where one is kept.
+	DropOlder func() error
+	Close     func() error
 }
 
 // profile is what depends on the kind of disk and network.

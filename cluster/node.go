@@ -125,6 +125,7 @@ func Open(cfg Config) (node *Node, err error) {
 		return nil, fmt.Errorf("start from %s: %w", cfg.Dir, err)
 	}
 	n.filter.Watch(n.raft)
+	n.replica.started(n.logs.DropOlder)
 	undo = append(undo, func() error { return n.raft.Shutdown().Error() })
 
 	if cfg.Seams.Gossip != nil {

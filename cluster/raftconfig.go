@@ -16,7 +16,6 @@ import (
 )
 
 const (
-	snapshotsKept = 2
 	// never is a threshold that raft's own snapshot timer does not reach:
 	// skerry takes snapshots by bytes of log.
 	never = 1 << 62
@@ -46,7 +45,10 @@ func openLogs(cfg Config, dir string, logger *slog.Logger, failed func(error)) (
 		_ = s.Close() // nothing was written
 		return Logs{}, err
 	}
-	return Logs{Log: s.Log, Stable: s.Stable, Snapshot: snapshots, Close: s.Close}, nil
+	return Logs{
+		Log: s.Log, Stable: s.Stable, Snapshot: snapshots, Close: s.Close,
+		DropOlder: func() error { return dropOlder(dir, snapshots) },
+	}, nil
 }
 
 // lockDir takes the data directory for this process alone.

@@ -43,13 +43,13 @@ func (e *election) watch(ctx context.Context, notify <-chan bool, lost func()) {
 		case <-ctx.Done():
 			return
 		case leads := <-notify:
-			if !leads {
-				lost()
-			}
 			e.mu.Lock()
 			e.leads = leads
 			e.changes++
 			e.mu.Unlock()
+			if !leads {
+				lost() // after e.leads, which a reign looks at when it has begun
+			}
 			e.changed.notify()
 		}
 	}
@@ -75,7 +75,7 @@ func (n *Node) runDuties(ctx context.Context, duties []Duty) {
 			n.reign.Store(nil)
 			stop = func() {}
 			if leads {
-				stop = n.startTerm(ctx, duties)
+				stop = n.startTerm(ctx, changes, duties)
 			}
 		}
 		select {
@@ -87,12 +87,12 @@ func (n *Node) runDuties(ctx context.Context, duties []Duty) {
 }
 
 // startTerm begins a reign and its duties in the background; stop ends them
-// and waits.
-func (n *Node) startTerm(ctx context.Context, duties []Duty) (stop func()) {
+// and waits. The lead was won with the given change of the election.
+func (n *Node) startTerm(ctx context.Context, won int, duties []Duty) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		r := n.beginReign(ctx)
+		r := n.beginReign(ctx, won)
 		if r == nil {
 			return
 		}
@@ -110,7 +110,7 @@ func (n *Node) startTerm(ctx context.Context, duties []Duty) (stop func()) {
 
 // beginReign returns once everything of earlier terms is applied here, nil if
 // the lead is lost before.
-func (n *Node) beginReign(ctx context.Context) *reign {
+func (n *Node) beginReign(ctx context.Context, won int) *reign {
 	for ctx.Err() == nil {
 		term := n.raft.CurrentTerm()
 		if err := n.raft.Barrier(barrierTimeout).Error(); err != nil {
@@ -123,11 +123,13 @@ func (n *Node) beginReign(ctx context.Context) *reign {
 			return nil
 		}
 		r := &reign{term: term, base: n.replica.logTime(), start: time.Now()}
-		// A loss that was noticed meanwhile must not be overwritten.
-		if leads, _ := n.election.read(); !leads || ctx.Err() != nil {
+		n.reign.Store(r)
+		// A loss that was noticed before the store took nothing away: look
+		// again after it. One that comes later takes this reign away.
+		if _, changes := n.election.read(); changes != won || ctx.Err() != nil {
+			n.reign.CompareAndSwap(r, nil)
 			return nil
 		}
-		n.reign.Store(r)
 		n.leadChanged.notify()
 		return r
 	}

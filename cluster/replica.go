@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"sync"
-	"time"
 
 	"github.com/hashicorp/raft"
 
@@ -27,6 +26,14 @@ type replica struct {
 
 	mu    sync.RWMutex
 	state *fsm.State
+	// installed is called when a leader's snapshot replaces the state of a
+	// running node; nil while the node starts.
+	installed func() error
+	// broken is why entries are no longer applied: one could not be, and the
+	// state after it would not be the site's.
+	broken error
+	// idle is set while nobody makes cuts durable: the node is stopping.
+	idle bool
 	// index is of the last command applied. Entries that are raft's own do not
 	// count: they change nothing here.
 	index uint64
@@ -37,8 +44,8 @@ type replica struct {
 	// missingFrames are open frames without bytes.
 	missing       map[segmentKey]fsm.Cut
 	missingFrames map[fsm.Seq]fsm.Frame
-	grown         int64 // bytes of entries applied since the last snapshot
-	snapshotAt    uint64
+	grown         int64  // bytes of entries applied since the last snapshot
+	snapshotAt    uint64 // index of the last snapshot that was kept
 	decoded       decodedCache
 }
 
@@ -53,7 +60,8 @@ func newReplica(log *slog.Logger, segs *segments, frames *frameStore, fail func(
 func (r *replica) Apply(l *raft.Log) any { return r.ApplyBatch([]*raft.Log{l})[0] }
 
 // ApplyBatch is raft.BatchingFSM's. Each response is a [][]fsm.Outcome. An
-// entry that cannot be applied ends the node.
+// entry that cannot be applied ends the node: its response and those of all
+// later entries are the error.
 func (r *replica) ApplyBatch(logs []*raft.Log) []any {
 	responses := make([]any, len(logs))
 	r.mu.Lock()
@@ -63,14 +71,19 @@ func (r *replica) ApplyBatch(logs []*raft.Log) []any {
 		if l.Type != raft.LogCommand {
 			continue
 		}
+		if r.broken != nil {
+			responses[i] = r.broken
+			continue
+		}
 		a, err := r.state.Apply(l.Index, l.Term, l.Data)
 		if err == nil {
 			err = r.keep(&a)
 		}
 		if err != nil {
-			r.fail(fmt.Errorf("the log cannot be applied: %w", err))
-			responses[i] = err
-			return responses
+			r.broken = fmt.Errorf("the log cannot be applied: %w", err)
+			r.fail(r.broken)
+			responses[i] = r.broken
+			continue
 		}
 		r.index = l.Index
 		r.grown += int64(len(l.Data))
@@ -119,6 +132,7 @@ func (r *replica) covered(s fsm.Stream, c fsm.Cut) {
 
 // writeSegments makes cuts durable until ctx is done.
 func (r *replica) writeSegments(ctx context.Context) {
+	defer r.endWriting()
 	for {
 		c := r.nextPending()
 		if c == nil {
@@ -149,6 +163,19 @@ func (r *replica) writeSegments(ctx context.Context) {
 	}
 }
 
+// writeSegment writes the file of a cut.
+func (r *replica) writeSegment(c *fsm.Closed) error {
+	return r.segments.write(c.Stream, c.Cut, func(w io.Writer) error { return encodeClosed(w, r.segments.site, c, r.frames) })
+}
+
+// endWriting lets go of those who wait for cuts that nobody writes any more.
+func (r *replica) endWriting() {
+	r.mu.Lock()
+	r.idle = true
+	r.mu.Unlock()
+	r.closing.notify()
+}
+
 func (r *replica) nextPending() *fsm.Closed {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -170,6 +197,11 @@ func (r *replica) Restore(rc io.ReadCloser) error {
 	defer r.applied.notify()
 	defer r.closing.notify()
 	defer r.mu.Unlock()
+	if r.installed != nil {
+		if err := r.installed(); err != nil {
+			return err
+		}
+	}
 	r.missing = map[segmentKey]fsm.Cut{}
 	pending := map[segmentKey]bool{}
 	for _, c := range r.pending {
@@ -211,6 +243,13 @@ func (r *replica) await(ctx context.Context, index uint64) error {
 	}
 }
 
+// started tells that from now on a snapshot to restore is a leader's.
+func (r *replica) started(installed func() error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.installed = installed
+}
+
 func (r *replica) appliedIndex() uint64 {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -233,81 +272,4 @@ func (r *replica) missingCount() int {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return len(r.missing) + len(r.missingFrames)
-}
-
-// persistPatience bounds the wait for segments before a snapshot.
-const persistPatience = 2 * time.Minute
-
-// Snapshot is raft.FSM's. It is quick: entries wait meanwhile.
-func (r *replica) Snapshot() (raft.FSMSnapshot, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.grown, r.snapshotAt = 0, r.index
-	return &frozen{r: r, snapshot: r.state.Snapshot()}, nil
-}
-
-// frozen is a state at one index, to be persisted.
-type frozen struct {
-	r        *replica
-	snapshot *fsm.Snapshot
-}
-
-// Persist is raft.FSMSnapshot's. raft drops log after it, so it first waits
-// until every cut of this node's own log up to the snapshot is durable, and
-// syncs the frames; else it fails and raft keeps its log.
-func (f *frozen) Persist(sink raft.SnapshotSink) error {
-	err := f.r.awaitDurable(f.snapshot)
-	if err == nil {
-		err = f.r.frames.sync()
-	}
-	if err == nil {
-		_, err = f.snapshot.WriteTo(sink)
-	}
-	if err != nil {
-		_ = sink.Cancel() // the first error says why
-		return err
-	}
-	return sink.Close()
-}
-
-// Release is raft.FSMSnapshot's.
-func (f *frozen) Release() {}
-
-func (r *replica) awaitDurable(s *fsm.Snapshot) error {
-	timeout := time.NewTimer(persistPatience)
-	defer timeout.Stop()
-	for {
-		changed := r.closing.wait()
-		if !r.pendingIn(s) {
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-timeout.C:
-			return fmt.Errorf("segments were not durable after %s: the log is kept", persistPatience)
-		}
-	}
-}
-
-// pendingIn reports that a cut of the snapshot is not durable yet.
-func (r *replica) pendingIn(s *fsm.Snapshot) bool {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	last := map[fsm.Stream]fsm.Seq{}
-	for _, stream := range []fsm.Stream{fsm.Readings, fsm.Frames} {
-		if cuts := s.Cuts(stream); len(cuts) > 0 {
-			last[stream] = cuts[len(cuts)-1].Last
-		}
-	}
-	for _, c := range r.pending {
-		if c.Cut.Last <= last[c.Stream] {
-			return true
-		}
-	}
-	return false
-}
-
-// writeSegment writes the file of a cut.
-func (r *replica) writeSegment(c *fsm.Closed) error {
-	return r.segments.write(c.Stream, c.Cut, func(w io.Writer) error { return encodeClosed(w, r.segments.site, c, r.frames) })
 }
