@@ -22,7 +22,7 @@ func globalFlags() []cli.Flag {
 		&cli.StringFlag{Name: "token", Category: "Global", EnvVars: []string{"SKERRY_TOKEN"}, Usage: "`SECRET` that proves who asks"},
 		&cli.StringFlag{Name: "token-file", Category: "Global", EnvVars: []string{"SKERRY_TOKEN_FILE"}, Usage: "`FILE` with the token"},
 		&cli.StringFlag{Name: "ca", Category: "Global", EnvVars: []string{"SKERRY_CA"}, Usage: "PEM `FILE` of the authority that signed the node's certificate"},
-		&cli.StringFlag{Name: "o", Category: "Global", EnvVars: []string{"SKERRY_O"}, Usage: "`FORMAT` of what is printed: table or json"},
+		&cli.StringFlag{Name: "o", Category: "Global", EnvVars: []string{"SKERRY_OUTPUT"}, Usage: "`FORMAT` of what is printed: table or json"},
 	}
 }
 

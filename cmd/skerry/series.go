@@ -23,7 +23,7 @@ func parseTime(flag, s string) (time.Time, error) {
 		return t, nil
 	}
 	seconds, err := strconv.ParseFloat(s, 64)
-	if err != nil || seconds < -1<<33 || seconds > 1<<38 {
+	if err != nil || !(seconds >= -1<<33 && seconds <= 1<<38) { // NaN is neither
 		return time.Time{}, usagef("--%s %s is not a time: write 2026-01-31T12:00:00Z or Unix seconds", flag, s)
 	}
 	return time.UnixMicro(int64(seconds * 1e6)).UTC(), nil
