@@ -114,3 +114,20 @@ func TestCutterOutlivesAClockThatJumps(t *testing.T) {
 		}
 	})
 }
+
+func TestCutterOutlivesAClockThatIsBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		defer cutting(s)()
+		time.Sleep(2 * time.Second) // the cutter has looked
+		s.post(10)
+		s.mu.Lock()
+		for i := range s.readings {
+			s.readings[i].Received = 0 // the leader's clock says 1970
+		}
+		s.mu.Unlock()
+		if n := cutsAfter(s, 14*time.Minute, fsm.Readings); n != 0 {
+			t.Errorf("%d cuts, want none: the rows came 14 minutes ago", n)
+		}
+	})
+}

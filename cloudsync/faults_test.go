@@ -317,6 +317,30 @@ func TestSyncerStopsAndSaysWhy(t *testing.T) {
 	}
 }
 
+func TestMissingNumberIsNotGivenAgain(t *testing.T) {
+	s := newSite(t)
+	bucket, _ := bucketIn(t)
+	y := newSyncer(s, "n1", bucket)
+	stop := leading(s, y)
+	for range 2 {
+		s.post(10)
+		synced(t, y)
+	}
+	stop()
+	hole := "demo/readings/" + delta.Name(1)
+	if err := bucket.Delete(t.Context(), hole); err != nil {
+		t.Fatal(err)
+	}
+	s.forget(fsm.Readings, nil, 0)
+	s.elect()
+	young := newSyncer(s, "n2", bucket)
+	leading(s, young)
+	waitFor(t, young, "the syncer to stop", inState(cloudsync.Stopped))
+	if _, err := bucket.Size(t.Context(), hole); !errors.Is(err, target.ErrNotFound) {
+		t.Errorf("commit 1 was written anew in front of commit 2: %v", err)
+	}
+}
+
 func putCommit(tb testing.TB, bucket target.Target, n int64, c *delta.Commit) {
 	tb.Helper()
 	b, err := c.Encode()
