@@ -83,6 +83,15 @@ func TestACopyIsNeverToldThatNothingWasStored(t *testing.T) {
 		peer.exchange(post(t, 9, "bb", "2")).want(t, message.Changed, "bb")
 		peer.exchange(post(t, 9, "bb", "2")).want(t, message.Changed, "bb")
 	})
+	t.Run("when an earlier copy is undecided and this one comes beyond its peer's rate", func(t *testing.T) {
+		s := newStore(t)
+		s.set(func(s *store) { s.lost = true })
+		server := s.serve(t, func(c *coap.Config) { c.Limits.PeerRate, c.Limits.PeerBurst = 1e-3, 2 })
+		peer := dialRaw(t, server.Addr().String())
+		peer.exchange(post(t, 8, "aa", "1")).want(t, message.GatewayTimeout, "aa")
+		peer.exchange(post(t, 9, "bb", "2")).want(t, message.GatewayTimeout, "bb")
+		peer.exchange(post(t, 8, "aa", "1")).want(t, message.GatewayTimeout, "aa")
+	})
 	t.Run("when the refused message is really new, it is told so again", func(t *testing.T) {
 		s := newStore(t)
 		peer := dialRaw(t, s.serve(t).Addr().String())
@@ -137,6 +146,25 @@ func TestNamedMessages(t *testing.T) {
 	named(7, "pump-7", "", "4").want(t, message.BadRequest, "7")
 	if got := values(s); got != "1 3 1" {
 		t.Errorf("stored %q, want %q", got, "1 3 1")
+	}
+}
+
+func TestANameInFlightIsNotTakenForSomethingElse(t *testing.T) {
+	s := newStore(t)
+	gate := make(chan struct{})
+	s.set(func(s *store) { s.gate = gate })
+	peer := dialRaw(t, s.serve(t).Addr().String())
+	named := func(token, value string) []byte {
+		return request(t, 1, token, coap.Request{
+			Method: message.POST, Path: coap.ReadingPath("pump-7", "temperature"), Query: []string{"id=a"}, Payload: []byte(value),
+		})
+	}
+	peer.send(named("one", "1"))
+	peer.exchange(named("two", "2")).want(t, message.Conflict, "two")
+	close(gate)
+	peer.answer().want(t, message.Changed, "one")
+	if got := values(s); got != "1" {
+		t.Errorf("stored %q, want the first", got)
 	}
 }
 

@@ -1,0 +1,30 @@
+package coap
+
+import "time"
+
+// Fate and Decided let a test move the clock of what is remembered.
+type Fate = fate
+
+const (
+	WasRefused = wasRefused
+	WasStored  = wasStored
+	WasUnknown = wasUnknown
+	MaxDecided = maxDecided
+)
+
+type Decided struct{ decided }
+
+func (d *Decided) Put(k byte, f Fate, at time.Time) { d.put([16]byte{k}, f, 0, at) }
+
+func (d *Decided) PutMany(n int, at time.Time) {
+	for i := range n {
+		d.put([16]byte{1, byte(i), byte(i >> 8), byte(i >> 16)}, wasStored, 0, at)
+	}
+}
+
+func (d *Decided) Get(k byte, at time.Time) Fate {
+	f, _ := d.get([16]byte{k}, at)
+	return f
+}
+
+func (d *Decided) Len() int { return len(d.young) + len(d.old) }
