@@ -89,7 +89,7 @@ func (x *session) shipCuts(ctx context.Context, view View, stream fsm.Stream, dr
 		case n == uint64(cut.Rows()):
 			continue
 		case n > 0:
-			return fmt.Errorf("%w: %d rows of %s %d to %d are in the table or dropped, the others not", ErrLog, n, stream, cut.First, cut.Last)
+			return fmt.Errorf("%w: of %s %d to %d, which go up as one file, %d rows are in the table or dropped already", ErrLog, stream, cut.First, cut.Last, n)
 		}
 		path, ok := x.s.node.SegmentFile(stream, cut)
 		if !ok {
