@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 
+	"skerry/cluster/disk"
 	"skerry/cluster/logstore"
 )
 
@@ -41,6 +42,9 @@ func openLogs(cfg Config, dir string, logger *slog.Logger, failed func(error)) (
 		return Logs{}, err
 	}
 	snapshots, err := raft.NewFileSnapshotStoreWithLogger(dir, snapshotsKept, hclogTo(logger))
+	if err == nil {
+		err = disk.NewOS(dir).SyncDir(".")
+	}
 	if err != nil {
 		_ = s.Close() // nothing was written
 		return Logs{}, err
@@ -53,7 +57,7 @@ func openLogs(cfg Config, dir string, logger *slog.Logger, failed func(error)) (
 
 // lockDir takes the data directory for this process alone.
 func lockDir(dir string) (release func() error, err error) {
-	if err := os.MkdirAll(dir, 0o750); err != nil {
+	if err := disk.MakeDir(dir); err != nil {
 		return nil, fmt.Errorf("--data: %w", err)
 	}
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o640)

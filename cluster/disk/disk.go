@@ -26,7 +26,8 @@ type File interface {
 // Disk is a tree of files; names are relative, separated by '/'. Errors of
 // missing files are fs.ErrNotExist.
 type Disk interface {
-	// Create opens a new, empty file; its directory is made if need be.
+	// Create opens a new, empty file; its directory is made, durably, if need
+	// be.
 	Create(name string) (File, error)
 	// Open opens a file for reading and appending.
 	Open(name string) (File, error)
@@ -85,6 +86,30 @@ type OS struct{ root string }
 // NewOS returns the disk under root, which is made on first use.
 func NewOS(root string) *OS { return &OS{root: root} }
 
+// MakeDir makes a directory of the operating system and those above it, each
+// durable before the next: what is synced in a directory is lost with it.
+func MakeDir(path string) error {
+	above := filepath.Dir(path)
+	if _, err := os.Stat(path); err == nil || above == path {
+		return os.MkdirAll(path, 0o750) // nothing to make, or it says what is wrong
+	}
+	if err := MakeDir(above); err != nil {
+		return err
+	}
+	if err := os.Mkdir(path, 0o750); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncDir(above)
+}
+
+func syncDir(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
 type osFile struct{ *os.File }
 
 func (f osFile) Size() (int64, error) {
@@ -101,7 +126,7 @@ func (d *OS) Path(name string) string { return filepath.Join(d.root, filepath.Fr
 // Create is Disk's.
 func (d *OS) Create(name string) (File, error) {
 	p := d.Path(name)
-	if err := os.MkdirAll(filepath.Dir(p), 0o750); err != nil {
+	if err := MakeDir(filepath.Dir(p)); err != nil {
 		return nil, err
 	}
 	f, err := os.OpenFile(p, os.O_RDWR|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o640)
@@ -143,10 +168,4 @@ func (d *OS) List(dir string) ([]string, error) {
 }
 
 // SyncDir is Disk's.
-func (d *OS) SyncDir(dir string) error {
-	f, err := os.Open(d.Path(dir))
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
-}
+func (d *OS) SyncDir(dir string) error { return syncDir(d.Path(dir)) }

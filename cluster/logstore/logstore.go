@@ -12,6 +12,8 @@ import (
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	wal "github.com/hashicorp/raft-wal"
 	"go.etcd.io/bbolt"
+
+	"skerry/cluster/disk"
 )
 
 // Kind is the store of the log.
@@ -52,7 +54,7 @@ type Store struct {
 // Open opens or creates the stores in cfg.Dir. A directory whose log is of the
 // other kind is refused.
 func Open(cfg Config) (*Store, error) {
-	if err := os.MkdirAll(cfg.Dir, 0o750); err != nil {
+	if err := disk.MakeDir(cfg.Dir); err != nil {
 		return nil, err
 	}
 	if err := checkKind(cfg); err != nil {
@@ -67,7 +69,7 @@ func Open(cfg Config) (*Store, error) {
 	switch cfg.Kind {
 	case WAL:
 		dir := filepath.Join(cfg.Dir, walDir)
-		if err := os.MkdirAll(dir, 0o750); err != nil {
+		if err := disk.MakeDir(dir); err != nil {
 			return nil, errors.Join(err, stable.Close())
 		}
 		w, err := wal.Open(dir, wal.WithLogger(cfg.Logger), wal.WithSegmentSize(segmentSize))
@@ -87,7 +89,12 @@ func Open(cfg Config) (*Store, error) {
 	default:
 		return nil, errors.Join(fmt.Errorf("log store %q is not known: use wal or bolt", cfg.Kind), stable.Close())
 	}
-	return &Store{Log: NewLog(log, cfg.Failed), Stable: stable, close: []io.Closer{closer, stable}}, nil
+	s := &Store{Log: NewLog(log, cfg.Failed), Stable: stable, close: []io.Closer{closer, stable}}
+	// bbolt syncs its files and not that they are there.
+	if err := disk.NewOS(cfg.Dir).SyncDir("."); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
 }
 
 // Close closes both stores.
