@@ -112,8 +112,9 @@ func (n *memoryNode) Close() error {
 	return n.raft.Close()
 }
 
-// Call runs the peer's handler beside the caller, so that a cut link or ctx
-// ends the wait while the peer goes on.
+// Call runs the peer's handler beside the caller, so that ctx ends the wait
+// while the peer goes on. Over a link that was cut meanwhile the answer never
+// comes, and nobody says so.
 func (n *memoryNode) Call(ctx context.Context, peer Peer, method string, body []byte) ([]byte, error) {
 	n.net.mu.Lock()
 	to, linked := n.net.nodes[peer.Address], n.net.linked(n.address, peer.Address)
@@ -128,7 +129,7 @@ func (n *memoryNode) Call(ctx context.Context, peer Peer, method string, body []
 	h := to.handler
 	to.mu.Unlock()
 	if h == nil {
-		return nil, &RemoteError{Text: "the node is starting"}
+		return nil, fmt.Errorf("%w: the node is starting", ErrNotSent)
 	}
 	type reply struct {
 		body []byte
@@ -145,7 +146,8 @@ func (n *memoryNode) Call(ctx context.Context, peer Peer, method string, body []
 		linked := n.net.linked(n.address, peer.Address)
 		n.net.mu.Unlock()
 		if !linked {
-			return nil, fmt.Errorf("link to %s was cut", peer.Address)
+			<-ctx.Done()
+			return nil, ctx.Err()
 		}
 		return r.body, remoteError(r.err)
 	case <-ctx.Done():

@@ -12,7 +12,7 @@ import (
 const MaxBody = 2 << 20
 
 var (
-	// ErrNotSent: the call did not reach the peer at all.
+	// ErrNotSent: the call did not reach the peer's handler at all.
 	ErrNotSent = errors.New("the peer was not reached")
 	// ErrWrongServer: another server answers at the peer's address. It wraps
 	// ErrNotSent.
@@ -48,7 +48,8 @@ type Network interface {
 	// Call asks a peer and waits for its answer. An error that is neither
 	// ErrNotSent nor a *RemoteError leaves open whether the peer acted.
 	Call(ctx context.Context, peer Peer, method string, body []byte) ([]byte, error)
-	// Serve answers peers with h until Close. Calls before it are refused.
+	// Serve answers peers with h until Close. Calls before it are ErrNotSent to
+	// their callers.
 	Serve(h Handler)
 	// Address is where the others reach this node.
 	Address() raft.ServerAddress

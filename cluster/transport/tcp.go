@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -42,6 +41,13 @@ type TCP struct {
 	closed   chan struct{}
 	once     sync.Once
 	wg       sync.WaitGroup
+
+	mu sync.Mutex
+	// conns are the accepted connections and calls counts the handlers that
+	// run; after Close neither grows.
+	conns map[net.Conn]struct{}
+	ended bool
+	calls sync.WaitGroup
 }
 
 // ListenTCP binds listen (host:port, port 0 for any) for the server id. If
@@ -61,6 +67,7 @@ func ListenTCP(id raft.ServerID, listen, advertise string, logger hclog.Logger) 
 	t := &TCP{
 		id: id, address: raft.ServerAddress(net.JoinHostPort(host, port)), listener: l,
 		raftConn: make(chan net.Conn), httpConn: make(chan net.Conn), closed: make(chan struct{}),
+		conns: map[net.Conn]struct{}{},
 	}
 	t.raft = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: (*raftStream)(t), MaxPool: raftPool, Timeout: raftTimeout, MaxRPCsInFlight: 1, Logger: logger,
@@ -86,14 +93,18 @@ func (t *TCP) Raft() raft.Transport        { return named{t.raft} }
 func (t *TCP) Address() raft.ServerAddress { return t.address }
 func (t *TCP) Serve(h Handler)             { t.handler.Store(&h) }
 
-// Close ends all connections and waits for what was started.
+// Close ends all connections and waits for the handlers of calls, whose
+// contexts it ends.
 func (t *TCP) Close() error {
 	var err error
 	t.once.Do(func() {
 		close(t.closed)
 		err = errors.Join(t.listener.Close(), t.raft.Close(), t.server.Close())
+		t.raft.CloseStreams()
 		t.client.CloseIdleConnections()
+		t.closeAccepted()
 		t.wg.Wait()
+		t.calls.Wait()
 	})
 	return err
 }
@@ -119,10 +130,13 @@ func (t *TCP) Call(ctx context.Context, peer Peer, method string, body []byte) (
 	if len(answer) > MaxBody {
 		return nil, fmt.Errorf("answer to %s is over %d bytes", method, MaxBody)
 	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, &RemoteError{Code: resp.Header.Get(codeHeader), Text: strings.TrimSpace(string(answer))}
+	switch resp.StatusCode {
+	case http.StatusOK:
+		return answer, nil
+	case http.StatusServiceUnavailable:
+		return nil, fmt.Errorf("%w: %s", ErrNotSent, bytes.TrimSpace(answer))
 	}
-	return answer, nil
+	return nil, &RemoteError{Code: resp.Header.Get(codeHeader), Text: strings.TrimSpace(string(answer))}
 }
 
 func (t *TCP) serveCall(w http.ResponseWriter, r *http.Request) {
@@ -136,6 +150,11 @@ func (t *TCP) serveCall(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	if !t.beginCall() {
+		http.Error(w, "the node is stopping", http.StatusServiceUnavailable)
+		return
+	}
+	defer t.calls.Done()
 	answer, err := (*h)(r.Context(), strings.TrimPrefix(r.URL.Path, "/"), body)
 	if err != nil {
 		var c Coder
@@ -177,142 +196,4 @@ func (t *TCP) dial(ctx context.Context, kind byte, peer Peer) (net.Conn, error) 
 	}
 	_ = c.Close()
 	return nil, ErrNotSent
-}
-
-func (t *TCP) accept() {
-	slots := make(chan struct{}, maxAccepting)
-	for {
-		c, err := t.listener.Accept()
-		if err != nil {
-			select {
-			case <-t.closed:
-				return
-			case <-time.After(50 * time.Millisecond): // out of file descriptors, say
-				continue
-			}
-		}
-		select {
-		case slots <- struct{}{}:
-		case <-t.closed:
-			_ = c.Close()
-			return
-		}
-		t.wg.Go(func() {
-			defer func() { <-slots }()
-			t.greet(c)
-		})
-	}
-}
-
-// greet reads a connection's preface and passes it on, or closes it.
-func (t *TCP) greet(c net.Conn) {
-	kind, err := t.readPreface(c)
-	if err != nil {
-		_ = c.Close()
-		return
-	}
-	to := t.httpConn
-	if kind == 'R' {
-		to = t.raftConn
-	}
-	select {
-	case to <- c:
-	case <-t.closed:
-		_ = c.Close()
-	}
-}
-
-func (t *TCP) readPreface(c net.Conn) (byte, error) {
-	if err := c.SetDeadline(time.Now().Add(prefaceTimeout)); err != nil {
-		return 0, err
-	}
-	var head [2]byte
-	if _, err := io.ReadFull(c, head[:]); err != nil {
-		return 0, err
-	}
-	id := make([]byte, head[1])
-	if _, err := io.ReadFull(c, id); err != nil {
-		return 0, err
-	}
-	if head[0] != 'R' && head[0] != 'H' {
-		return 0, fmt.Errorf("preface of unknown kind %q", head[0])
-	}
-	if raft.ServerID(id) != t.id {
-		_, err := c.Write([]byte{1})
-		return 0, errors.Join(ErrWrongServer, err)
-	}
-	if _, err := c.Write([]byte{0}); err != nil {
-		return 0, err
-	}
-	return head[0], c.SetDeadline(time.Time{})
-}
-
-// connListener is the net.Listener of one kind of connection.
-type connListener struct {
-	t     *TCP
-	conns chan net.Conn
-}
-
-func (l *connListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.t.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *connListener) Close() error   { return nil }
-func (l *connListener) Addr() net.Addr { return l.t.listener.Addr() }
-
-// raftStream is raft's StreamLayer. raft dials by address alone, so the wanted
-// server travels inside it: see named.
-type raftStream TCP
-
-func (s *raftStream) Accept() (net.Conn, error) {
-	return (&connListener{t: (*TCP)(s), conns: s.raftConn}).Accept()
-}
-func (s *raftStream) Close() error   { return nil }
-func (s *raftStream) Addr() net.Addr { return streamAddr(s.address) }
-
-func (s *raftStream) Dial(address raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
-	id, addr, ok := strings.Cut(string(address), "@")
-	if !ok {
-		return nil, fmt.Errorf("raft dials %q without a server: %w", address, os.ErrInvalid)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), min(timeout, dialTimeout))
-	defer cancel()
-	return (*TCP)(s).dial(ctx, 'R', Peer{ID: raft.ServerID(id), Address: raft.ServerAddress(addr)})
-}
-
-type streamAddr raft.ServerAddress
-
-func (a streamAddr) Network() string { return "tcp" }
-func (a streamAddr) String() string  { return string(a) }
-
-// named is raft's transport with targets of the form "ServerID@host:port".
-type named struct{ *raft.NetworkTransport }
-
-func nameTarget(id raft.ServerID, target raft.ServerAddress) raft.ServerAddress {
-	return raft.ServerAddress(id) + "@" + target
-}
-
-func (n named) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
-	return n.NetworkTransport.AppendEntries(id, nameTarget(id, target), args, resp)
-}
-
-func (n named) RequestVote(id raft.ServerID, target raft.ServerAddress, args *raft.RequestVoteRequest, resp *raft.RequestVoteResponse) error {
-	return n.NetworkTransport.RequestVote(id, nameTarget(id, target), args, resp)
-}
-
-func (n named) RequestPreVote(id raft.ServerID, target raft.ServerAddress, args *raft.RequestPreVoteRequest, resp *raft.RequestPreVoteResponse) error {
-	return n.NetworkTransport.RequestPreVote(id, nameTarget(id, target), args, resp)
-}
-
-func (n named) InstallSnapshot(id raft.ServerID, target raft.ServerAddress, args *raft.InstallSnapshotRequest, resp *raft.InstallSnapshotResponse, data io.Reader) error {
-	return n.NetworkTransport.InstallSnapshot(id, nameTarget(id, target), args, resp, data)
-}
-
-func (n named) TimeoutNow(id raft.ServerID, target raft.ServerAddress, args *raft.TimeoutNowRequest, resp *raft.TimeoutNowResponse) error {
-	return n.NetworkTransport.TimeoutNow(id, nameTarget(id, target), args, resp)
 }
