@@ -7,6 +7,7 @@ import (
 	"io"
 	"log"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -18,6 +19,10 @@ const (
 	rejoinEvery  = 5 * time.Second
 	leaveTimeout = time.Second
 	updateLimit  = 2 * time.Second
+	// maxDead bounds the peers that are remembered after they went. A site has
+	// a few; more come only from what is started with new directories again
+	// and again, or from a hostile network. The one longest gone is forgotten.
+	maxDead = 64
 )
 
 // Config tells where a node gossips and whom it asks first.
@@ -38,8 +43,8 @@ type Memberlist struct {
 
 	mu   sync.Mutex
 	self Peer
-	dead map[string]Peer // by ID: died, not left
 	seen map[string]Peer // by ID: alive
+	dead []Peer          // at most maxDead, the one longest gone first
 }
 
 // Open binds and starts to gossip. Peers in cfg.Join that do not answer are
@@ -53,7 +58,7 @@ func Open(cfg Config) (*Memberlist, error) {
 	if err != nil {
 		return nil, fmt.Errorf("gossip address %q: port: %w", cfg.Listen, err)
 	}
-	m := &Memberlist{changed: make(chan struct{}, 1), self: cfg.Self, dead: map[string]Peer{}, seen: map[string]Peer{}}
+	m := &Memberlist{changed: make(chan struct{}, 1), self: cfg.Self, seen: map[string]Peer{}}
 	c := memberlist.DefaultLANConfig()
 	c.Name = cfg.Self.ID
 	c.BindAddr, c.BindPort = host, p
@@ -161,12 +166,12 @@ func (e *events) NotifyUpdate(n *memberlist.Node) { e.alive(n) }
 
 func (e *events) alive(n *memberlist.Node) {
 	p, err := decodePeer(n.Meta)
-	if err != nil {
+	if err != nil || p.ID != n.Name {
 		return // another program's gossip
 	}
 	e.mu.Lock()
 	e.seen[p.ID] = p
-	delete(e.dead, p.ID)
+	e.dead = slices.DeleteFunc(e.dead, func(d Peer) bool { return d.ID == p.ID })
 	e.mu.Unlock()
 	(*Memberlist)(e).signal()
 }
@@ -175,7 +180,10 @@ func (e *events) NotifyLeave(n *memberlist.Node) {
 	e.mu.Lock()
 	if p, ok := e.seen[n.Name]; ok {
 		delete(e.seen, n.Name)
-		e.dead[n.Name] = p
+		e.dead = append(e.dead, p)
+		if len(e.dead) > maxDead {
+			e.dead = slices.Delete(e.dead, 0, len(e.dead)-maxDead)
+		}
 	}
 	e.mu.Unlock()
 	(*Memberlist)(e).signal()

@@ -39,8 +39,8 @@ func decodePeer(b []byte) (Peer, error) {
 
 // Gossip is a node's view of the peers it can hear of.
 type Gossip interface {
-	// Peers are all peers heard of, this node included. A peer that left is
-	// forgotten; one that died stays, with Alive false, for a while.
+	// Peers are all peers heard of, this node included. One that stopped or
+	// died stays, with Alive false, while the memory for those lasts.
 	Peers() []Peer
 	// Update tells the others a new version of this node's own Peer.
 	Update(Peer) error
