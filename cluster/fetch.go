@@ -7,7 +7,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path"
+	"strings"
 	"time"
+
+	"github.com/hashicorp/raft"
 
 	"skerry/cluster/disk"
 	"skerry/cluster/transport"
@@ -45,10 +49,9 @@ func (n *Node) serveSegment(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	defer release()
-	offset := int64(u(37))
-	if offset < 0 || offset > seg.size {
-		return nil, fmt.Errorf("offset %d of a segment of %d bytes", offset, seg.size)
-	}
+	// Whoever has more than there is hears the size, and finds out that it
+	// began with another file.
+	offset := int64(min(u(37), uint64(seg.size)))
 	chunk := make([]byte, min(fetchChunk, seg.size-offset))
 	if _, err := io.ReadFull(io.NewSectionReader(seg.file, offset, int64(len(chunk))), chunk); err != nil {
 		return nil, err
@@ -107,6 +110,9 @@ func (n *Node) fetchCut(ctx context.Context, s fsm.Stream, c fsm.Cut) error {
 	err := ErrMissing
 	for _, p := range n.otherServers() {
 		if err = n.fetchFrom(ctx, p, s, c); err == nil {
+			if err := n.dropParts(s, c); err != nil {
+				n.log.Warn("parts of a fetched segment were not removed", "err", err)
+			}
 			n.log.Info("fetched a segment", "stream", s, "first", c.First, "last", c.Last, "from", nodeName(p.ID))
 			return nil
 		}
@@ -115,7 +121,7 @@ func (n *Node) fetchCut(ctx context.Context, s fsm.Stream, c fsm.Cut) error {
 }
 
 func (n *Node) fetchFrom(ctx context.Context, p transport.Peer, s fsm.Stream, c fsm.Cut) error {
-	part := fmt.Sprintf("%s.%x.part", segmentName(s, c), fsm.HashString(string(p.ID)))
+	part := partName(s, c, p.ID)
 	f, err := n.disk.Open(part)
 	if errors.Is(err, fs.ErrNotExist) {
 		f, err = n.disk.Create(part)
@@ -149,6 +155,28 @@ func (n *Node) fetchFrom(ctx context.Context, p transport.Peer, s fsm.Stream, c 
 		return err
 	}
 	return n.replica.fetched(s, c)
+}
+
+const partSuffix = ".part"
+
+// partName is where a segment is gathered from one peer.
+func partName(s fsm.Stream, c fsm.Cut, from raft.ServerID) string {
+	return fmt.Sprintf("%s.%x%s", segmentName(s, c), fsm.HashString(string(from)), partSuffix)
+}
+
+// dropParts removes what was gathered of a cut that is here now.
+func (n *Node) dropParts(s fsm.Stream, c fsm.Cut) error {
+	names, err := n.disk.List(segmentDir(s))
+	if err != nil {
+		return err
+	}
+	whole := path.Base(segmentName(s, c))
+	for _, name := range names {
+		if strings.HasPrefix(name, whole) && strings.HasSuffix(name, partSuffix) {
+			err = errors.Join(err, n.disk.Remove(segmentDir(s)+"/"+name))
+		}
+	}
+	return err
 }
 
 func (n *Node) download(ctx context.Context, p transport.Peer, s fsm.Stream, c fsm.Cut, f disk.File) error {

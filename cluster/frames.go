@@ -94,8 +94,9 @@ func (s *frameStore) forget() {
 	s.at, s.files, s.current = map[fsm.Seq]framePlace{}, nil, nil
 }
 
-// load takes a file's records for as long as they are wanted ones, and cuts
-// off the rest: replay brings it again.
+// load takes a file's wanted records and cuts off what follows the last of
+// them: replay brings it again. A record that is not wanted may stand between
+// wanted ones, when a frame of an earlier head was fetched late.
 func (s *frameStore) load(name string, want map[fsm.Seq]*fsm.Frame) error {
 	f, err := s.disk.Open(name)
 	if err != nil {
@@ -106,17 +107,19 @@ func (s *frameStore) load(name string, want map[fsm.Seq]*fsm.Frame) error {
 		return errors.Join(err, f.Close())
 	}
 	ff := &frameFile{name: name, file: f}
-	for {
-		seq, jpeg, err := readFrame(f, ff.size, size)
+	for off := int64(0); ; {
+		seq, jpeg, err := readFrame(f, off, size)
 		if err != nil {
-			break
+			break // torn or damaged: what follows cannot be found
 		}
+		place := framePlace{ff, off + frameHeader, uint32(len(jpeg))}
+		off += frameHeader + int64(len(jpeg))
 		frame, ok := want[seq]
-		if !ok || sha256.Sum256(jpeg) != frame.SHA256 {
-			break
+		if _, have := s.at[seq]; have || !ok || sha256.Sum256(jpeg) != frame.SHA256 {
+			continue
 		}
-		s.at[seq] = framePlace{ff, ff.size + frameHeader, uint32(len(jpeg))}
-		ff.size += frameHeader + int64(len(jpeg))
+		s.at[seq] = place
+		ff.size = off
 		ff.left++
 	}
 	if ff.left == 0 {
