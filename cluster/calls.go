@@ -82,6 +82,8 @@ func (n *Node) call(ctx context.Context, peer transport.Peer, method string, bod
 func (n *Node) forward(ctx context.Context, to leaderInfo, op fsm.Op, body []byte) answer {
 	req := binary.LittleEndian.AppendUint64(make([]byte, 0, 9+len(body)), to.term)
 	req = append(append(req, byte(op)), body...)
+	ctx, stop := n.era.within(ctx, to.term)
+	defer stop()
 	asked := time.Now()
 	b, err := n.network.Call(ctx, to.peer, callPropose, req)
 	var remote *transport.RemoteError

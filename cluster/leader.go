@@ -126,6 +126,9 @@ func (n *Node) watchLeader(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ch:
+			if l, ok := n.leader(); ok {
+				n.era.reach(l.term)
+			}
 			n.leadChanged.notify()
 		}
 	}

@@ -215,7 +215,9 @@ func (n *Node) handOver() {
 		return
 	}
 	done := make(chan error, 1)
-	n.work.Go(func() { done <- n.raft.LeadershipTransfer().Error() })
+	if !n.work.start(func() { done <- n.raft.LeadershipTransfer().Error() }) {
+		return
+	}
 	t := time.NewTimer(leaveHandover)
 	defer t.Stop()
 	select {

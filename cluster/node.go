@@ -41,12 +41,13 @@ type Node struct {
 	told        told
 	reign       atomic.Pointer[reign]
 	leadChanged signal
+	era         era
 	left        leavers
 
 	identityMu sync.Mutex // guards id.Pledge
 	id         identity
 
-	work      sync.WaitGroup // short goroutines that Close awaits
+	work      jobs // that Close awaits
 	closed    chan struct{}
 	closeOnce sync.Once
 	failed    chan error // capacity 1: why the node cannot go on
@@ -202,7 +203,7 @@ func (n *Node) Close() error {
 		err = errors.Join(n.gossip.Close(), n.raft.Shutdown().Error())
 		close(drained)
 		err = errors.Join(err, n.filter.Close(), n.network.Close())
-		n.work.Wait()
+		n.work.close()
 		n.replica.segments.close()
 		n.replica.frames.close()
 		err = errors.Join(err, n.logs.Close(), n.lock())

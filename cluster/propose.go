@@ -11,7 +11,7 @@ import (
 
 const (
 	leaderPatience = 5 * time.Second  // how long a proposal waits for a leader
-	retryFor       = 60 * time.Second // after the first copy was sent, by the monotonic clock
+	retryFor       = 60 * time.Second // a proposal's whole life, by the monotonic clock
 	retryPause     = 20 * time.Millisecond
 )
 
@@ -22,12 +22,14 @@ const (
 // stored, ever), ErrUnknown (it may have been), ErrClosed.
 //
 // Where there is no leader and nothing was sent yet it waits 5 s, then returns
-// ErrNoLeader. Callers bound the rest by ctx.
+// ErrNoLeader. It always returns within 60 s.
 func (n *Node) Propose(ctx context.Context, cmd fsm.Command) (fsm.Result, error) {
 	op, body := fsm.Encode(cmd)
 	if err := fsm.Check(op, body); err != nil {
 		return fsm.Result{}, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, retryFor)
+	defer cancel()
 	p := proposal{n: n, op: op, body: body, start: time.Now(), keyed: op == fsm.OpReadings || op == fsm.OpFrame}
 	if p.keyed {
 		p.items = 1
@@ -103,7 +105,7 @@ func (p *proposal) run(ctx context.Context) (fsm.Result, error) {
 			case errors.Is(a.err, ErrOverloaded), errors.Is(a.err, ErrClosed):
 				return fsm.Result{}, p.failed(a.err)
 			case a.fate == refused && !errors.Is(a.err, ErrNotLeader):
-				return fsm.Result{}, a.err
+				return fsm.Result{}, p.failed(a.err)
 			}
 		}
 		if err := pause(ctx, retryPause); err != nil {

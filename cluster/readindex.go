@@ -35,7 +35,8 @@ type round struct {
 }
 
 // index returns an index such that a state that has applied it holds every
-// write acknowledged before the call. Errors: ErrNotLeader, ErrNoLeader.
+// write acknowledged before the call. Errors: ErrNotLeader, ErrNoLeader,
+// ErrClosed.
 func (ri *readIndexes) index(ctx context.Context) (uint64, error) {
 	ri.mu.Lock()
 	if ri.next == nil {
@@ -43,8 +44,11 @@ func (ri *readIndexes) index(ctx context.Context) (uint64, error) {
 	}
 	r := ri.next
 	if !ri.running {
+		if !ri.n.work.start(ri.ask) {
+			ri.mu.Unlock()
+			return 0, ErrClosed
+		}
 		ri.running = true
-		ri.n.work.Go(ri.ask)
 	}
 	ri.mu.Unlock()
 	select {
@@ -91,8 +95,9 @@ func (n *Node) confirm() (uint64, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), confirmTimeout)
 	defer cancel()
 	voters, yes := 0, 0
-	replies := make(chan bool, 16)
-	for _, s := range future.Configuration().Servers {
+	servers := future.Configuration().Servers
+	replies := make(chan bool, len(servers))
+	for _, s := range servers {
 		if s.Suffrage != raft.Voter {
 			continue
 		}
@@ -103,14 +108,12 @@ func (n *Node) confirm() (uint64, error) {
 			}
 			continue
 		}
-		n.work.Go(func() {
+		if !n.work.start(func() {
 			b, err := n.network.Call(ctx, transport.Peer{ID: s.ID, Address: s.Address}, callTerm, nil)
-			ok := err == nil && len(b) == 8 && binary.LittleEndian.Uint64(b) == reign.term
-			select {
-			case replies <- ok:
-			case <-ctx.Done():
-			}
-		})
+			replies <- err == nil && len(b) == 8 && binary.LittleEndian.Uint64(b) == reign.term
+		}) {
+			return 0, ErrClosed
+		}
 	}
 	for asked := voters - 1; yes <= voters/2; asked-- {
 		if asked <= 0 {

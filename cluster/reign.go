@@ -130,6 +130,7 @@ func (n *Node) beginReign(ctx context.Context, won int) *reign {
 			n.reign.CompareAndSwap(r, nil)
 			return nil
 		}
+		n.era.reach(r.term)
 		n.leadChanged.notify()
 		return r
 	}
