@@ -99,9 +99,12 @@ func (n *Node) ended(err error) {
 // Kill ends the process with SIGKILL and returns when it is gone.
 func (n *Node) Kill() error { return n.signal(syscall.SIGKILL, stopTimeout) }
 
-// Stop ends the process with SIGTERM, or with SIGKILL when that took more than
-// half a minute, which is an error.
+// Stop ends the process, if there is one, with SIGTERM, or with SIGKILL when
+// that took more than half a minute, which is an error.
 func (n *Node) Stop() error {
+	if n.PID() == 0 {
+		return nil
+	}
 	err := n.signal(syscall.SIGTERM, stopTimeout)
 	if err != nil {
 		return errors.Join(err, n.Kill())
