@@ -270,7 +270,7 @@ func TestSyncerStopsAndSaysWhy(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-		}, cloudsync.ErrLog},
+		}, cloudsync.ErrGone},
 		{"a log entry missing in the middle", func(t *testing.T, s *site, bucket target.Target) {
 			s.forget(fsm.Readings, nil, 0)
 			if err := bucket.Delete(t.Context(), "demo/readings/"+delta.Name(1)); err != nil {

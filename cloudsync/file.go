@@ -29,8 +29,9 @@ type file struct {
 	stats    *delta.Stats
 }
 
-// segmentFile describes a node's own segment of a cut. It reads the whole file
-// once for its sum, and refuses one that is not the cut's.
+// segmentFile describes a node's own segment of a cut. It reads every row, so
+// that what a disk has let rot does not become the cloud's only copy, and
+// refuses a file that does not hold the cut's rows.
 func segmentFile(path string, stream fsm.Stream, cut fsm.Cut) (*file, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -47,6 +48,9 @@ func segmentFile(path string, stream fsm.Stream, cut fsm.Cut) (*file, error) {
 	}
 	if seg.Stream() != stream || seg.Cut() != cut {
 		return nil, fmt.Errorf("segment %s holds other rows than %s %d to %d", path, stream, cut.First, cut.Last)
+	}
+	if err := seg.Verify(cut); err != nil {
+		return nil, fmt.Errorf("segment %s is not shipped: %w: stop this node, delete the file and start it again; it gets the rows from another node", path, err)
 	}
 	h := sha256.New()
 	if _, err := io.Copy(h, io.NewSectionReader(f, 0, info.Size())); err != nil {

@@ -22,6 +22,10 @@ var (
 	ErrHistory = errors.New("the bucket holds another history of this site: restore it, or take another --site")
 	// ErrForeign: somebody else changed the table's rows or settings.
 	ErrForeign = errors.New("another writer changed the table: undo it, or ship to another URL")
+	// ErrGone: commits of this site are not in the bucket any more, as when a
+	// disk is not mounted and its folder is empty. To go on there would leave a
+	// hole in the log that no reader gets over.
+	ErrGone = errors.New("the bucket lacks what this site has shipped: mount or bring back the right one, then run skerry cloud sync")
 	// ErrLog: the table's log is not the one that skerry wrote.
 	ErrLog = errors.New("the table's log is damaged: see cloud verify")
 )
@@ -67,7 +71,7 @@ func openTable(ctx context.Context, bucket target.Target, stream fsm.Stream, me 
 		return nil, err
 	}
 	if from > 0 && t.version < int64(from) {
-		return nil, fmt.Errorf("%w: the site shipped commit %d of %s, but it is not in the bucket (another or an emptied bucket?)", ErrLog, from, t.prefix)
+		return nil, fmt.Errorf("commit %d of %s: %w", from, t.prefix, ErrGone)
 	}
 	return t, t.checkEnd(ctx)
 }
@@ -100,8 +104,12 @@ func (t *table) checkEnd(ctx context.Context) error {
 	return err
 }
 
-// advance reads the commits that others made since.
+// advance reads the commits that others made since, after a look at whether the
+// log still ends with the commit that t knows.
 func (t *table) advance(ctx context.Context) error {
+	if err := t.confirm(ctx); err != nil {
+		return err
+	}
 	for {
 		body, err := readCommit(ctx, t.bucket, t.prefix, t.version+1)
 		if errors.Is(err, target.ErrNotFound) {
@@ -114,6 +122,22 @@ func (t *table) advance(ctx context.Context) error {
 			return fmt.Errorf("commit %d of %s: %w", t.version+1, t.prefix, err)
 		}
 	}
+}
+
+// confirm reads the last known commit again. A bucket that was taken away while
+// we lead would otherwise be taken for one in which nobody wrote since.
+func (t *table) confirm(ctx context.Context) error {
+	if t.sum == "" {
+		return nil // none was read yet
+	}
+	body, err := readCommit(ctx, t.bucket, t.prefix, t.version)
+	if errors.Is(err, target.ErrNotFound) {
+		return fmt.Errorf("commit %d of %s: %w", t.version, t.prefix, ErrGone)
+	}
+	if err == nil && delta.Sum(body) != t.sum {
+		err = fmt.Errorf("%w: commit %d of %s has changed since it was made", ErrLog, t.version, t.prefix)
+	}
+	return err
 }
 
 func readCommit(ctx context.Context, bucket target.Target, prefix string, n int64) ([]byte, error) {

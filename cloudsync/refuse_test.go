@@ -1,0 +1,74 @@
+package cloudsync_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"skerry/cloudsync"
+	"skerry/fsm"
+)
+
+func TestBucketTakenAwayIsNotWrittenTo(t *testing.T) {
+	s := newSite(t)
+	bucket, root := bucketIn(t)
+	y := newSyncer(s, "n1", bucket)
+	leading(s, y)
+	s.post(10)
+	synced(t, y)
+	// What a disk that is not mounted leaves is an empty folder.
+	away := root + ".away"
+	if err := os.Rename(root, away); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(root, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s.post(5)
+	if err := y.Sync(t.Context()); !errors.Is(err, cloudsync.ErrGone) {
+		t.Fatalf("Sync into an emptied bucket = %v, want %v", err, cloudsync.ErrGone)
+	}
+	if got, _ := s.marks(fsm.Readings); got.Prefix() != 10 {
+		t.Errorf("synced up to %d, want 10", got.Prefix())
+	}
+	if err := os.RemoveAll(root); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(away, root); err != nil {
+		t.Fatal(err)
+	}
+	s.post(5)
+	synced(t, y)
+	if r := sound(t, root); r.Tables[fsm.Readings].Rows != 20 {
+		t.Errorf("rows = %d, want 20", r.Tables[fsm.Readings].Rows)
+	}
+}
+
+func TestRottenSegmentIsNotShipped(t *testing.T) {
+	s := newSite(t)
+	bucket, root := bucketIn(t)
+	y := newSyncer(s, "n1", bucket)
+	s.post(200)
+	s.cut()
+	path := filepath.Join(s.dir, "readings-1-200.parquet")
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rotten := append([]byte(nil), whole...)
+	rotten[len(rotten)/4] ^= 1 // a page of values; the footer stays as it is
+	if err := os.WriteFile(path, rotten, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	leading(s, y)
+	waitFor(t, y, "the refusal", inState(cloudsync.Retrying))
+	if got, _ := s.marks(fsm.Readings); got != nil {
+		t.Errorf("synced = %v, want nothing", got)
+	}
+	if err := os.WriteFile(path, whole, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	synced(t, y)
+	sound(t, root)
+}
