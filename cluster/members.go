@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"sort"
@@ -140,14 +141,13 @@ func (n *Node) aliveServer(id raft.ServerID) bool {
 // would have no majority.
 func (n *Node) Leave(ctx context.Context) error {
 	n.handOver()
-	to, err := n.awaitLeader(ctx, time.Now().Add(leaderPatience), false)
-	if err != nil {
-		return err
-	}
-	if to.self {
-		err = n.removeServer(n.id.ID)
-	} else {
-		_, err = n.call(ctx, to.peer, callLeave, []byte(n.id.ID))
+	deadline := time.Now().Add(leaderPatience)
+	err := n.askToLeave(ctx, deadline)
+	for errors.Is(err, ErrNotLeader) && time.Now().Before(deadline) { // its reign has not begun
+		if err := pause(ctx, retryPause); err != nil {
+			return err
+		}
+		err = n.askToLeave(ctx, deadline)
 	}
 	if err != nil {
 		return err
@@ -156,6 +156,18 @@ func (n *Node) Leave(ctx context.Context) error {
 	defer n.identityMu.Unlock()
 	n.id.Left = true
 	return n.id.save(n.disk)
+}
+
+func (n *Node) askToLeave(ctx context.Context, deadline time.Time) error {
+	to, err := n.awaitLeader(ctx, deadline, false)
+	if err != nil {
+		return err
+	}
+	if to.self {
+		return n.removeServer(n.id.ID)
+	}
+	_, err = n.call(ctx, to.peer, callLeave, []byte(n.id.ID))
+	return err
 }
 
 // removeServer removes a server that asked for it, unless the voters that stay
