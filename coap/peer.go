@@ -27,17 +27,12 @@ type peer struct {
 // peers remembers endpoints in two generations: when the younger is full, the
 // older is forgotten. A forgotten endpoint starts anew with a full bucket.
 type peers struct {
-	limits       Limits
-	young, old   map[netip.AddrPort]*peer
-	perMicro     float64
-	youngIsBound int
+	limits     Limits
+	young, old map[netip.AddrPort]*peer // no endpoint is in both
 }
 
 func newPeers(l Limits) *peers {
-	return &peers{
-		limits: l, young: map[netip.AddrPort]*peer{},
-		perMicro: l.PeerRate / 1e6, youngIsBound: l.Peers / 2,
-	}
+	return &peers{limits: l, young: map[netip.AddrPort]*peer{}}
 }
 
 // meet finds an endpoint and charges it for a datagram of size bytes.
@@ -46,7 +41,7 @@ func (p *peers) meet(from netip.AddrPort, size int, now time.Time) (*peer, stand
 	elapsed := now.Sub(who.at)
 	who.at = now
 	burst := p.limits.PeerBurst
-	who.tokens = min(burst, who.tokens+float64(elapsed.Microseconds())*p.perMicro)
+	who.tokens = min(burst, who.tokens+elapsed.Seconds()*p.limits.PeerRate)
 	who.tokens = max(-burst, who.tokens-1-float64(size/bytesPerToken))
 	switch {
 	case who.tokens >= 0:
@@ -64,9 +59,11 @@ func (p *peers) find(from netip.AddrPort, now time.Time) *peer {
 	who := p.old[from]
 	if who == nil {
 		who = &peer{tokens: p.limits.PeerBurst, at: now}
+	} else {
+		delete(p.old, from)
 	}
-	if len(p.young) >= p.youngIsBound {
-		p.old, p.young = p.young, make(map[netip.AddrPort]*peer, p.youngIsBound)
+	if len(p.young) >= p.limits.Peers/2 {
+		p.old, p.young = p.young, map[netip.AddrPort]*peer{}
 	}
 	p.young[from] = who
 	return who
