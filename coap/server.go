@@ -71,6 +71,10 @@ func (s *Server) Run(ctx context.Context) error {
 		s.sweep(working)
 	}()
 	s.log.Info("coap serves", "addr", s.Addr().String())
+	if s.socket.buffer < receiveBuffer {
+		s.log.Warn("the kernel keeps few datagrams for coap while it is busy, and drops the rest: raise net.core.rmem_max",
+			"bytes", s.socket.buffer, "wanted", receiveBuffer)
+	}
 
 	err := newReader(s).run(working)
 

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -34,6 +35,7 @@ type socket struct {
 	conn    *net.UDPConn
 	batch   batchConn
 	anycast bool // bound to all addresses
+	buffer  int  // bytes of the receive buffer that the kernel gave
 }
 
 func openSocket(addr string) (*socket, error) {
@@ -73,7 +75,27 @@ func (s *socket) prepare() error {
 	if err != nil {
 		return err
 	}
-	return s.conn.SetReadBuffer(receiveBuffer)
+	return s.enlarge()
+}
+
+// enlarge asks for the receive buffer, beyond the system's limit where this
+// process may, and notes what it got.
+func (s *socket) enlarge() error {
+	raw, err := s.conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
+			failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer)
+		}
+		if failed == nil {
+			s.buffer, failed = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF)
+			s.buffer /= 2 // the kernel counts its own overhead in
+		}
+	})
+	return errors.Join(err, failed)
 }
 
 // send writes datagrams. One that the kernel refuses is left out; it returns
