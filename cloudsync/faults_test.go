@@ -186,10 +186,14 @@ func TestBucketThatCannotBeWritten(t *testing.T) {
 		if st.State != cloudsync.Retrying || !strings.Contains(st.LastError, "read-only") || st.Tables[0].BacklogRows != 10 {
 			t.Errorf("status = %+v, want retrying, the reason and 10 rows", st)
 		}
-		short, cancel := context.WithTimeout(t.Context(), time.Minute)
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if err := y.Sync(short); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, readOnly) {
 			t.Errorf("Sync = %v, want the deadline and the reason", err)
+		}
+		asked := time.Now()
+		if err := y.Sync(t.Context()); !errors.Is(err, readOnly) || time.Since(asked) > time.Minute {
+			t.Errorf("Sync without a deadline = %v after %s, want the reason within a minute", err, time.Since(asked))
 		}
 		broken.Store(false)
 		if err := y.Sync(t.Context()); err != nil {

@@ -3,17 +3,23 @@ package cloudsync
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"skerry/cluster"
 	"skerry/fsm"
 )
 
+// patience is how long a Sync sees errors and no progress before it returns the
+// error. Shipping goes on trying all the same.
+const patience = 15 * time.Second
+
 // Sync closes what is open and returns when the tables have all that was
 // acknowledged before the call. It works at any node; at the leader it also
-// ends a pause after an error, and returns the error if it comes again.
+// ends a pause after an error, and returns the error if it comes again: at once
+// where somebody must mend its cause, else after some patience.
 //
-// Errors: those of Propose, what stops the shipping, and ctx's own with the
-// duty's last error where this node leads.
+// Errors: those of Propose, what stops the shipping or keeps it from going on,
+// and ctx's own with the duty's last error where this node leads.
 func (s *Syncer) Sync(ctx context.Context) error {
 	if err := propose(ctx, s.node, fsm.CutCommand{}); err != nil {
 		return fmt.Errorf("close what is open: %w", err)
@@ -25,6 +31,8 @@ func (s *Syncer) Sync(ctx context.Context) error {
 	goal := goalOf(view)
 	before, _ := s.now()
 	s.wish()
+	left, tired := goal.left(view), time.NewTimer(patience)
+	defer tired.Stop()
 	for {
 		applied := s.node.Applied()
 		now, changed := s.now()
@@ -32,8 +40,13 @@ func (s *Syncer) Sync(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if goal.reached(view) {
+		rest := goal.left(view)
+		if rest == 0 {
 			return nil
+		}
+		if rest < left {
+			left = rest
+			tired.Reset(patience)
 		}
 		if now.state == Stopped && now.attempts > before.attempts {
 			return fmt.Errorf("shipping has stopped: %w", now.err)
@@ -43,7 +56,12 @@ func (s *Syncer) Sync(ctx context.Context) error {
 			if now.err != nil {
 				return fmt.Errorf("%w; shipping last failed with: %w", ctx.Err(), now.err)
 			}
-			return ctx.Err()
+			return fmt.Errorf("the bucket lacks %d rows yet, skerry cloud status at the leader says why: %w", rest, ctx.Err())
+		case <-tired.C:
+			if now.err != nil && now.attempts > before.attempts {
+				return fmt.Errorf("shipping makes no progress and goes on trying, %d rows are left: %w", rest, now.err)
+			}
+			tired.Reset(patience)
 		case <-applied:
 		case <-changed:
 		}
@@ -66,11 +84,11 @@ func goalOf(view View) goal {
 	return g
 }
 
-func (g goal) reached(view View) bool {
+// left is how many rows of the goal the tables lack.
+func (g goal) left(view View) uint64 {
+	var n uint64
 	for stream, last := range g {
-		if settled(view, fsm.Stream(stream)).Prefix() < last {
-			return false
-		}
+		n += rows(minus(upTo(last), settled(view, fsm.Stream(stream))))
 	}
-	return true
+	return n
 }
