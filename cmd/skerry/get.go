@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"skerry/cluster"
 	"skerry/cmd/skerry/client"
 )
 
@@ -68,6 +69,9 @@ func get(c *cli.Context) error {
 // rangeQuery is the query that the flags stand for; history is false when they
 // ask for the latest reading.
 func rangeQuery(c *cli.Context) (query url.Values, history bool, err error) {
+	if _, err := cluster.ParseConsistency(c.String("consistency")); err != nil {
+		return nil, false, usageError{err}
+	}
 	query = url.Values{"consistency": {c.String("consistency")}}
 	for _, name := range []string{"from", "to"} {
 		if !c.IsSet(name) {
