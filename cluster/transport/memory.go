@@ -117,7 +117,7 @@ func (n *memoryNode) Close() error {
 // comes, and nobody says so.
 func (n *memoryNode) Call(ctx context.Context, peer Peer, method string, body []byte) ([]byte, error) {
 	n.net.mu.Lock()
-	to, linked := n.net.nodes[peer.Address], n.net.linked(n.address, peer.Address)
+	to, linked := n.net.nodes[peer.Address], n.net.nodes[n.address] == n && n.net.linked(n.address, peer.Address)
 	n.net.mu.Unlock()
 	if to == nil || !linked {
 		return nil, fmt.Errorf("%w: %s", ErrNotSent, peer.Address)

@@ -169,6 +169,11 @@ func (t *TCP) serveCall(w http.ResponseWriter, r *http.Request) {
 
 // dial connects to peer and sends the preface. All its errors wrap ErrNotSent.
 func (t *TCP) dial(ctx context.Context, kind byte, peer Peer) (net.Conn, error) {
+	select {
+	case <-t.closed:
+		return nil, fmt.Errorf("%w: %w", ErrNotSent, net.ErrClosed)
+	default:
+	}
 	d := net.Dialer{Timeout: dialTimeout}
 	c, err := d.DialContext(ctx, "tcp", string(peer.Address))
 	if err != nil {
