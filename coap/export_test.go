@@ -1,6 +1,13 @@
 package coap
 
-import "time"
+import (
+	"time"
+
+	"skerry/fsm"
+)
+
+// Single reads a body with one value.
+func Single(format uint32, body []byte) (fsm.Record, error) { return single(format, body) }
 
 // Fate and Decided let a test move the clock of what is remembered.
 type Fate = fate

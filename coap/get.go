@@ -2,6 +2,7 @@ package coap
 
 import (
 	"context"
+	"errors"
 	"math"
 	"strconv"
 	"strings"
@@ -93,7 +94,8 @@ func (g *read) slow() bool {
 	return g.history || g.place == atSeries && g.choosy && g.accept == formatJPEG
 }
 
-// answer reads from the site as this node has applied it.
+// answer reads from the site as this node has applied it. The error is always
+// a *refusal.
 func (s *Server) answer(ctx context.Context, g *read) (reply, error) {
 	if g.place == atTime {
 		if g.choosy && g.accept != formatText {
@@ -103,8 +105,16 @@ func (s *Server) answer(ctx context.Context, g *read) (reply, error) {
 	}
 	view, err := s.cfg.View(ctx)
 	if err != nil {
-		return reply{}, refusalOfRead(err)
+		return reply{}, s.refusalOfRead(err)
 	}
+	answer, err := g.from(ctx, view)
+	if err != nil {
+		return reply{}, s.refusalOfRead(err)
+	}
+	return answer, nil
+}
+
+func (g *read) from(ctx context.Context, view View) (reply, error) {
 	switch {
 	case g.place == atDevice:
 		return g.latestOf(view)
@@ -114,6 +124,19 @@ func (s *Server) answer(ctx context.Context, g *read) (reply, error) {
 		return g.frame(ctx, view)
 	}
 	return g.latest(view)
+}
+
+// refusalOfRead maps the errors of reading a view.
+func (s *Server) refusalOfRead(err error) *refusal {
+	var own *refusal
+	switch {
+	case errors.As(err, &own):
+		return own
+	case errors.Is(err, cluster.ErrMissing), errors.Is(err, cluster.ErrNoLeader), errors.Is(err, cluster.ErrClosed), errors.Is(err, context.DeadlineExceeded):
+		return &refusal{message.ServiceUnavailable, reasonNoLeader, waitNoLeader, 0, err.Error()}
+	}
+	s.log.Error("a reading cannot be read", "err", err)
+	return refusedInternal
 }
 
 func (g *read) latest(view Readings) (reply, error) {
@@ -149,7 +172,7 @@ func (g *read) latestOf(view Readings) (reply, error) {
 func (g *read) between(ctx context.Context, view Readings) (reply, error) {
 	page, err := view.Range(ctx, g.query)
 	if err != nil {
-		return reply{}, refusalOfRead(err)
+		return reply{}, err
 	}
 	return g.pack(page.Readings)
 }
@@ -181,7 +204,7 @@ func (g *read) frame(ctx context.Context, view Frames) (reply, error) {
 	}
 	picture, err := view.JPEG(ctx, f.Seq)
 	if err != nil {
-		return reply{}, refusalOfRead(err)
+		return reply{}, err
 	}
 	return content(formatJPEG, picture)
 }

@@ -101,12 +101,3 @@ func refusalOfOutcome(o fsm.Outcome) *refusal {
 	}
 	return refusedInternal
 }
-
-// refusalOfRead maps the errors of reading a view.
-func refusalOfRead(err error) *refusal {
-	switch {
-	case errors.Is(err, cluster.ErrMissing), errors.Is(err, cluster.ErrNoLeader), errors.Is(err, cluster.ErrClosed), errors.Is(err, context.DeadlineExceeded):
-		return &refusal{message.ServiceUnavailable, reasonNoLeader, waitNoLeader, 0, err.Error()}
-	}
-	return refuse(message.BadRequest, "%s", err)
-}

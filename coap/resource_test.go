@@ -3,6 +3,7 @@ package coap_test
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"image"
 	"image/jpeg"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"skerry/cluster"
 	"skerry/coap"
 	"skerry/coap/message"
 	"skerry/coap/senml"
@@ -287,6 +289,26 @@ func TestAnAnswerFitsOneDatagram(t *testing.T) {
 	b.want(t, message.BadRequest, "bb")
 	if !strings.Contains(b.payload, "block-wise") {
 		t.Errorf("it says %q, want why", b.payload)
+	}
+}
+
+func TestAHistoryThatCannotBeRead(t *testing.T) {
+	for _, c := range []struct {
+		err    error
+		want   message.Code
+		maxAge uint32
+	}{
+		{cluster.ErrMissing, message.ServiceUnavailable, 5},
+		{errors.New("disk on fire"), message.InternalError, 0},
+	} {
+		s := newStore(t)
+		s.unreadable = c.err
+		peer := dialRaw(t, s.serve(t).Addr().String())
+		a := peer.exchange(request(t, 8, "aa", coap.Request{Method: message.GET, Path: coap.ReadingPath("d", "x"), Query: []string{"from=0"}}))
+		a.want(t, c.want, "aa")
+		if a.maxAge != c.maxAge {
+			t.Errorf("%v: Max-Age %d, want %d", c.err, a.maxAge, c.maxAge)
+		}
 	}
 }
 

@@ -19,19 +19,20 @@ var testSecret = [16]byte{4, 5, 6}
 // store is a site of one that keeps everything in memory: the real state, with
 // the log left out. It can be made to wait and to fail.
 type store struct {
-	mu       sync.Mutex
-	state    *fsm.State
-	index    uint64
-	skipped  time.Duration // added to log time and wall clock
-	begun    time.Time
-	jpegs    [][]byte
-	batches  []int         // items of each batch
-	unbegun  bool          // there is no secret yet
-	gate     chan struct{} // Propose waits until it is closed; nil for no wait
-	gated    string        // only what has a reading of this device waits; "" for all
-	err      error         // Propose returns it, having stored nothing
-	lost     bool          // Propose stores, and returns ErrUnknown
-	proposed chan struct{} // gets one for each proposal that arrives, if not nil
+	mu         sync.Mutex
+	state      *fsm.State
+	index      uint64
+	skipped    time.Duration // added to log time and wall clock
+	begun      time.Time
+	jpegs      [][]byte
+	batches    []int         // items of each batch
+	unbegun    bool          // there is no secret yet
+	gate       chan struct{} // Propose waits until it is closed; nil for no wait
+	gated      string        // only what has a reading of this device waits; "" for all
+	err        error         // Propose returns it, having stored nothing
+	unreadable error         // Range returns it
+	lost       bool          // Propose stores, and returns ErrUnknown
+	proposed   chan struct{} // gets one for each proposal that arrives, if not nil
 }
 
 func newStore(tb testing.TB) *store {
@@ -144,6 +145,9 @@ func (s *store) LatestOf(device string) (list []fsm.Reading) {
 
 func (s *store) Range(_ context.Context, q cluster.Query) (cluster.Page, error) {
 	var page cluster.Page
+	if s.unreadable != nil {
+		return page, s.unreadable
+	}
 	for _, r := range s.readings() {
 		if r.Device == q.Device && r.Resource == q.Resource && r.Time >= q.From && r.Time < q.To {
 			page.Readings = append(page.Readings, r)
