@@ -8,8 +8,8 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// cacheBytes bounds the entries kept in memory for followers that are close.
-const cacheBytes = 8 << 20
+// CacheBytes bounds the entries kept in memory for followers that are close.
+const CacheBytes = 8 << 20
 
 var errFailed = errors.New("an earlier write to the log failed: the node must be started again")
 
@@ -106,7 +106,7 @@ func (l *Log) remember(logs []*raft.Log) {
 		l.size += len(e.Data)
 	}
 	drop := 0
-	for l.size > cacheBytes && drop < len(l.ring) {
+	for l.size > CacheBytes && drop < len(l.ring) {
 		l.size -= len(l.ring[drop].Data)
 		l.ring[drop] = nil
 		drop++
