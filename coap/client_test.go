@@ -218,7 +218,11 @@ func dialServer(tb testing.TB, server *coap.Server) *coap.Client {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() { c.Close() })
+	tb.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
 	return c
 }
 

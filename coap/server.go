@@ -64,7 +64,7 @@ func (s *Server) Addr() *net.UDPAddr { return s.socket.conn.LocalAddr().(*net.UD
 func (s *Server) Run(ctx context.Context) error {
 	working, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	defer context.AfterFunc(ctx, func() { s.socket.conn.SetReadDeadline(time.Unix(1, 0)) })()
+	defer context.AfterFunc(ctx, s.stopReading)()
 	swept := make(chan struct{})
 	go func() {
 		defer close(swept)
@@ -85,6 +85,10 @@ func (s *Server) Run(ctx context.Context) error {
 	<-swept
 	return err
 }
+
+// stopReading ends the reader in its wait. It fails only on a closed socket,
+// which ends the reader too.
+func (s *Server) stopReading() { _ = s.socket.conn.SetReadDeadline(time.Unix(1, 0)) }
 
 // Close releases the address. It may be called after Listen or Run, and again.
 func (s *Server) Close() error {
