@@ -58,11 +58,22 @@ func Open(cfg Config) (*Memberlist, error) {
 	if err != nil {
 		return nil, fmt.Errorf("gossip address %q: port: %w", cfg.Listen, err)
 	}
+	if host == "" {
+		host = "0.0.0.0"
+	}
+	// memberlist takes a name for any address.
+	if host, err = resolve(host); err != nil {
+		return nil, fmt.Errorf("gossip address %q: %w", cfg.Listen, err)
+	}
+	advertise, err := resolve(cfg.Advertise)
+	if err != nil {
+		return nil, fmt.Errorf("advertised host %q: %w", cfg.Advertise, err)
+	}
 	m := &Memberlist{changed: make(chan struct{}, 1), self: cfg.Self, seen: map[string]Peer{}}
 	c := memberlist.DefaultLANConfig()
 	c.Name = cfg.Self.ID
 	c.BindAddr, c.BindPort = host, p
-	c.AdvertiseAddr, c.AdvertisePort = cfg.Advertise, p
+	c.AdvertiseAddr, c.AdvertisePort = advertise, p
 	c.Delegate, c.Events = (*delegate)(m), (*events)(m)
 	c.Logger = log.New(cfg.Log, "", 0)
 	c.Label = "skerry"
@@ -78,6 +89,18 @@ func Open(cfg Config) (*Memberlist, error) {
 	m.cancel = cancel
 	m.wg.Go(func() { m.keepJoined(ctx, cfg.Join) })
 	return m, nil
+}
+
+// resolve is the IP address of a host, "" for none.
+func resolve(host string) (string, error) {
+	if host == "" {
+		return "", nil
+	}
+	a, err := net.ResolveIPAddr("ip", host)
+	if err != nil {
+		return "", err
+	}
+	return a.String(), nil
 }
 
 // Address is where this node gossips.
