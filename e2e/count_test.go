@@ -36,13 +36,16 @@ func TestCount(t *testing.T) {
 		"--every", countEvery.String(), "--output", countDevice+"/"+countResource)
 
 	var dead *node
-	s.post(client, weatherReadings(t, count), func(i int) {
+	readings := weatherReadings(t, count)
+	s.post(client, readings, func(i int) {
 		switch i {
 		case 250, 600:
-			dead = s.waitRunner(created.ID)
+			dead = s.waitRunner(created.ID, dead)
 			t.Logf("kill -9 of the runner %s after %d readings", dead.name, i)
 			kill(dead)
-		case 450, 800:
+		case 400, 750:
+			// Its lease must run out first.
+			t.Logf("%s goes on", s.waitRunner(created.ID, dead).name)
 			dead.start()
 		}
 	})
@@ -55,6 +58,9 @@ func TestCount(t *testing.T) {
 		return differ(emitted(t, history), want)
 	})
 	t.Logf("%d windows", len(want))
+	if got, warm := want.total(), warmOf(readings); got != warm {
+		t.Errorf("the windows count %d warm hours, the file has %d", got, warm)
+	}
 	for _, n := range s.nodes {
 		if err := differ(emitted(t, n.history()), want); err != nil {
 			t.Errorf("at %s: %v", n.name, err)
@@ -71,11 +77,12 @@ func TestCount(t *testing.T) {
 	}
 }
 
-// waitRunner returns the node that runs the task, once it is one that is up.
-func (s *site) waitRunner(task string) *node {
+// waitRunner returns the node that runs the task, once it is one that is up and
+// another than last.
+func (s *site) waitRunner(task string, last *node) *node {
 	s.t.Helper()
 	var runner *node
-	eventually(s.t, startTimeout, "the task runs on a node that is up", func() error {
+	eventually(s.t, startTimeout, "the task runs on another node that is up", func() error {
 		var shown struct {
 			Node      string  `json:"node"`
 			LeaseLeft float64 `json:"lease_left"`
@@ -84,7 +91,7 @@ func (s *site) waitRunner(task string) *node {
 			return err
 		}
 		for _, n := range s.running() {
-			if n.name == shown.Node && shown.LeaseLeft > 0 {
+			if n != last && n.name == shown.Node && shown.LeaseLeft > 0 {
 				runner = n
 				return nil
 			}
@@ -111,6 +118,23 @@ func recount(history []reading) windows {
 		}
 	}
 	return counts.filled()
+}
+
+func (w windows) total() (sum uint64) {
+	for _, n := range w {
+		sum += n
+	}
+	return sum
+}
+
+// warmOf is how many of the readings the task is to count.
+func warmOf(readings []weatherReading) (n uint64) {
+	for _, r := range readings {
+		if r.resource == "temperature" && r.value > countAbove {
+			n++
+		}
+	}
+	return n
 }
 
 // filled has a zero where windows between the first and the last are missing.

@@ -140,13 +140,37 @@ func kill(nodes ...*node) {
 	}
 }
 
-// pause stops the process where it stands, with all that waits in its sockets.
+// pause stops the process where it stands, with all that waits in its sockets,
+// and returns when each of its threads stands still.
 func (n *node) pause() {
 	n.t.Helper()
 	n.signal(syscall.SIGSTOP)
+	eventually(n.t, stopTimeout, n.name+" is stopped", n.stopped)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.paused = true
+}
+
+// stopped tells by /proc which thread still runs.
+func (n *node) stopped() error {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", n.process.Process.Pid))
+	if err != nil {
+		return err
+	}
+	if len(threads) == 0 {
+		return fmt.Errorf("%s has no threads in /proc", n.name)
+	}
+	for _, thread := range threads {
+		stat, err := os.ReadFile(thread)
+		if err != nil {
+			return err
+		}
+		// The state follows the name, which is in brackets: proc(5).
+		if _, state, _ := bytes.Cut(stat, []byte(") ")); !bytes.HasPrefix(state, []byte("T")) {
+			return fmt.Errorf("%s is in state %.1s", thread, state)
+		}
+	}
+	return nil
 }
 
 // resume lets a paused process go on.

@@ -41,7 +41,9 @@ func TestStaleReads(t *testing.T) {
 		write()
 		old := s.waitLeader()
 		old.pause()
+		begun := time.Now()
 		write()
+		t.Logf("%s sleeps: the next write was acknowledged after %s", old.name, time.Since(begun).Round(time.Millisecond))
 		answers := s.askAsleep(old)
 		old.resume()
 		for range readers {
