@@ -38,10 +38,13 @@ type store struct {
 func newStore(tb testing.TB) *store {
 	tb.Helper()
 	s := &store{state: fsm.NewState(), begun: time.Now()}
-	s.apply(tb.Context(), fsm.Genesis{
+	genesis := fsm.Genesis{
 		Site: "demo", Lineage: [16]byte{1}, Secret: testSecret,
 		CutRows: 1 << 20, CutBytes: 1 << 30, WindowBytes: 64 << 20,
-	})
+	}
+	if _, err := s.apply(genesis); err != nil {
+		tb.Fatal(err)
+	}
 	return s
 }
 
@@ -78,7 +81,7 @@ func (s *store) Propose(ctx context.Context, cmd fsm.Command) (fsm.Result, error
 	if err != nil {
 		return fsm.Result{}, err
 	}
-	result, err := s.apply(ctx, cmd)
+	result, err := s.apply(cmd)
 	if lost && err == nil {
 		return fsm.Result{}, cluster.ErrUnknown
 	}
@@ -93,7 +96,7 @@ func hasDevice(cmd fsm.Command, device string) bool {
 	return ok
 }
 
-func (s *store) apply(_ context.Context, cmd fsm.Command) (fsm.Result, error) {
+func (s *store) apply(cmd fsm.Command) (fsm.Result, error) {
 	op, body := fsm.Encode(cmd)
 	if err := fsm.Check(op, body); err != nil {
 		return fsm.Result{}, err
