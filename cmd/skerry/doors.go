@@ -42,6 +42,9 @@ func listenHTTP(s settings, p *parts) (*api.Server, error) {
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
+	if err := collectRaft(registry); err != nil {
+		return nil, err
+	}
 	cfg := api.Config{
 		Site: api.At(p.node), Logger: p.log, Registry: registry,
 		Packs:    api.Packs{Decode: decodePack, Key: packKey(p.node), Encode: encodePack},

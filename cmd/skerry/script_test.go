@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,6 +39,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits,
 			"ready": ready,
+			"shows": shows,
 		},
 		RequireExplicitExec: true,
 	})
@@ -88,5 +92,20 @@ func ready(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Check(fmt.Errorf("node at %s is not ready after %s", args[0], readyTimeout))
 		case <-ticker.C:
 		}
+	}
+}
+
+// shows checks that a node's metrics have a figure of this name.
+func shows(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: shows ADDRESS METRIC")
+	}
+	answer, err := http.Get("http://" + args[0] + "/metrics")
+	ts.Check(err)
+	defer func() { _ = answer.Body.Close() }()
+	text, err := io.ReadAll(answer.Body)
+	ts.Check(err)
+	if !strings.Contains(string(text), "\n"+args[1]+" ") {
+		ts.Fatalf("/metrics has no %s", args[1])
 	}
 }
