@@ -28,6 +28,7 @@ type configFile struct {
 	Profile         string   `toml:"profile"`
 	LogStore        string   `toml:"log-store"`
 	Linger          string   `toml:"linger"`
+	ShipAfter       string   `toml:"ship-after"`
 	Camera          []string `toml:"camera"`
 	LogLevel        string   `toml:"log-level"`
 	Dev             bool     `toml:"dev"`

@@ -39,6 +39,7 @@ type parts struct {
 	devices   *coap.Server
 	operators *api.Server
 	cameras   []*camera.Camera
+	shipAfter time.Duration
 	leave     context.CancelFunc // ends the agent when its node has left the site
 }
 
@@ -48,7 +49,7 @@ func runAgent(ctx context.Context, s settings, logTo io.Writer) error {
 	log := slog.New(slog.NewTextHandler(logTo, &slog.HandlerOptions{Level: s.logLevel}))
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	p := parts{log: log, leave: stop}
+	p := parts{log: log, leave: stop, shipAfter: s.shipAfter}
 	// Nothing that was acknowledged waits for the stores to close, so what goes
 	// wrong then is told and fails nothing.
 	defer func() {
@@ -132,7 +133,9 @@ func (p *parts) duties() []cluster.Duty {
 	scheduler := task.NewScheduler(task.At(p.node), p.node.Members, p.log)
 	duties := []cluster.Duty{scheduler.Duty}
 	if p.bucket != nil {
-		cutter := cloudsync.NewCutter(cloudsync.DefaultAges(), cloudsync.OfNode(p.node), p.log)
+		ages := cloudsync.DefaultAges()
+		ages.Latest = p.shipAfter
+		cutter := cloudsync.NewCutter(ages, cloudsync.OfNode(p.node), p.log)
 		duties = append(duties, p.bucket.Duty, cutter.Duty)
 	}
 	return duties

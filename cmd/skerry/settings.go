@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+
+	"skerry/cloudsync"
 )
 
 // defaultSite is the site of an agent that is told none.
@@ -20,6 +22,9 @@ const defaultSite = "demo"
 const (
 	maxExpect = 9
 	maxLinger = time.Second
+
+	minShipAfter = time.Second
+	maxShipAfter = 24 * time.Hour
 )
 
 // settings are an agent's: flags, environment and file put together.
@@ -38,6 +43,7 @@ type settings struct {
 	profile   string
 	logStore  string
 	linger    time.Duration
+	shipAfter time.Duration // oldest reading that waits for the bucket
 	cameras   []cameraSetting
 	logLevel  slog.Level
 	dev       bool
@@ -74,6 +80,7 @@ func agentFlags() []cli.Flag {
 		text("profile", "ssd", "what the disk is: ssd, sdcard, or wan where the nodes are far apart"),
 		text("log-store", "wal", "how the log is kept: wal or bolt"),
 		&cli.DurationFlag{Name: "linger", Usage: "how long, `D`, a reading may wait for others to share its disk write", EnvVars: env("linger")},
+		&cli.DurationFlag{Name: "ship-after", Value: cloudsync.DefaultAges().Latest, Usage: "how long, `D`, a reading may wait to be closed and shipped to the bucket", EnvVars: env("ship-after")},
 		list("camera", "`NAME=SOURCE` of a camera to watch: an http:// MJPEG stream, folder:/dir?fps=5, or pattern:seed=7&fps=5"),
 		text("log-level", "info", "what is logged: debug, info, warn or error"),
 		&cli.BoolFlag{Name: "dev", Usage: "no TLS, no tokens, this machine only: a trial", EnvVars: env("dev")},
@@ -100,7 +107,7 @@ func agentSettings(c *cli.Context) (settings, error) {
 		cluster: c.String("cluster"), gossip: c.String("gossip"), advertise: c.String("advertise"),
 		expect: c.Int("bootstrap-expect"), join: splitList(c.StringSlice("join")),
 		cloud: c.String("cloud"), profile: c.String("profile"), logStore: c.String("log-store"),
-		linger: c.Duration("linger"), dev: c.Bool("dev"), devUnsafe: c.Bool("dev-unsafe-addresses"),
+		linger: c.Duration("linger"), shipAfter: c.Duration("ship-after"), dev: c.Bool("dev"), devUnsafe: c.Bool("dev-unsafe-addresses"),
 	}
 	for _, a := range s.listenAddresses() {
 		if _, _, err := net.SplitHostPort(a.value); err != nil {
@@ -117,6 +124,9 @@ func agentSettings(c *cli.Context) (settings, error) {
 	}
 	if s.linger < 0 || s.linger > maxLinger {
 		return settings{}, usagef("--linger %s is out of range: 0 to %s", s.linger, maxLinger)
+	}
+	if s.shipAfter < minShipAfter || s.shipAfter > maxShipAfter {
+		return settings{}, usagef("--ship-after %s is out of range: %s to %s", s.shipAfter, minShipAfter, maxShipAfter)
 	}
 	if err := oneOf("profile", s.profile, "ssd", "sdcard", "wan"); err != nil {
 		return settings{}, err

@@ -19,6 +19,9 @@ const (
 	cameraName = "camera-1"
 	// cameraSource is a test pattern with something that moves now and then.
 	cameraSource = "pattern:seed=7&fps=5"
+	// shipAfter has the bucket filled while it is looked at, through changes
+	// of the leader.
+	shipAfter = "5s"
 )
 
 // Config is what is shown.
@@ -69,6 +72,7 @@ func Run(ctx context.Context, cfg Config) (report Report, err error) {
 	d.journal.add(fmt.Sprintf("starting %d nodes in %s", cfg.Nodes, cfg.Dir))
 	d.site, err = site.Start(ctx, site.Config{
 		Dir: cfg.Dir, Nodes: cfg.Nodes, Site: siteName, Cloud: d.bucket,
+		Args:     []string{"--ship-after", shipAfter},
 		NodeArgs: map[string][]string{"n1": {"--camera", cameraName + "=" + cameraSource}},
 	})
 	if err != nil {
