@@ -149,10 +149,15 @@ func (n *Node) Run(ctx context.Context, duties ...Duty) error {
 	// Workers outlive ctx by the time it takes to hand the lead over.
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	var wg sync.WaitGroup
+	// raft's main loop waits until its notifications are taken, and workers
+	// wait for raft: so they are taken until the last worker has returned.
+	watching, unwatch := context.WithCancel(context.WithoutCancel(ctx))
+	var watch, wg sync.WaitGroup
+	watch.Go(func() { n.election.watch(watching, n.notify, n.loseLead) })
+	defer watch.Wait()
+	defer unwatch()
 	duties = append([]Duty{n.membership}, duties...)
 	for _, work := range []func(context.Context){
-		func(ctx context.Context) { n.election.watch(ctx, n.notify, n.loseLead) },
 		func(ctx context.Context) { n.runDuties(ctx, duties) },
 		n.watchLeader, n.committer.run, n.replica.writeSegments, n.fetchMissing, n.takeSnapshots, n.joinSite,
 	} {
