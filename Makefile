@@ -86,7 +86,7 @@ lint: $(LINT) ## run golangci-lint with .golangci.yml
 $(LINT):
 	@mkdir -p $(@D)/tmp
 	GOBIN=$(abspath $(@D))/tmp $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
-	@mv $(@D)/tmp/golangci-lint $@
+	@mv $(@D)/tmp/golangci-lint $@ && rmdir $(@D)/tmp
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME
