@@ -99,6 +99,8 @@ func (n *Node) born(ctx context.Context, to leaderInfo) (fsm.LogTime, error) {
 	if lt, ok := n.told.get(to.term); ok {
 		return lt, nil
 	}
+	ctx, stop := n.era.within(ctx, to.term)
+	defer stop()
 	asked := time.Now()
 	b, err := n.call(ctx, to.peer, callLogTime, binary.LittleEndian.AppendUint64(nil, to.term))
 	if err != nil {

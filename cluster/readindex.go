@@ -160,15 +160,7 @@ func (n *Node) readIndex(ctx context.Context) (uint64, error) {
 		if err != nil {
 			return 0, err
 		}
-		var index uint64
-		if to.self {
-			index, err = n.reads.index(ctx)
-		} else {
-			var b []byte
-			if b, err = n.call(ctx, to.peer, callReadIndex, nil); err == nil && len(b) == 8 {
-				index = binary.LittleEndian.Uint64(b)
-			}
-		}
+		index, err := n.indexOf(ctx, to)
 		if err == nil {
 			return index, nil
 		}
@@ -182,4 +174,22 @@ func (n *Node) readIndex(ctx context.Context) (uint64, error) {
 			return 0, err
 		}
 	}
+}
+
+// indexOf is the read index of one leader. It does not wait for one that is
+// silent when the next one is known.
+func (n *Node) indexOf(ctx context.Context, to leaderInfo) (uint64, error) {
+	if to.self {
+		return n.reads.index(ctx)
+	}
+	ctx, stop := n.era.within(ctx, to.term)
+	defer stop()
+	b, err := n.call(ctx, to.peer, callReadIndex, nil)
+	if err != nil {
+		return 0, err
+	}
+	if len(b) != 8 {
+		return 0, fmt.Errorf("read index of %d bytes from %s", len(b), to.peer.ID)
+	}
+	return binary.LittleEndian.Uint64(b), nil
 }
