@@ -5,8 +5,11 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"skerry/cloudsync"
+	"skerry/cluster"
 	"skerry/fsm"
 )
 
@@ -71,4 +74,22 @@ func TestRottenSegmentIsNotShipped(t *testing.T) {
 	}
 	synced(t, y)
 	sound(t, root)
+}
+
+func TestSyncAtAFollowerEndsWithTheSite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		bucket, _ := bucketIn(t)
+		y := newSyncer(s, "n2", bucket) // does not lead
+		s.post(10)
+		time.AfterFunc(time.Second, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.noLeader = true
+		})
+		asked := time.Now()
+		if err := y.Sync(t.Context()); !errors.Is(err, cluster.ErrNoLeader) || time.Since(asked) > time.Minute {
+			t.Errorf("Sync = %v after %s, want %v within a minute", err, time.Since(asked), cluster.ErrNoLeader)
+		}
+	})
 }

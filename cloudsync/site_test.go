@@ -58,6 +58,7 @@ type site struct {
 	version     [3]uint64
 	applied     chan struct{}
 	noFiles     bool // segment files are not there yet
+	noLeader    bool // nobody leads
 }
 
 // start is the wall clock of a site's first reading: a minute before midnight.
@@ -264,7 +265,12 @@ func (n node) SegmentFile(stream fsm.Stream, cut fsm.Cut) (string, bool) {
 	return n.file(stream, cut), !n.noFiles
 }
 
-func (n node) View(ctx context.Context, _ cluster.Consistency) (cloudsync.View, error) {
+func (n node) View(ctx context.Context, c cluster.Consistency) (cloudsync.View, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.noLeader && c != cluster.Local {
+		return nil, cluster.ErrNoLeader
+	}
 	return view{n.site}, ctx.Err()
 }
 

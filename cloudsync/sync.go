@@ -9,8 +9,9 @@ import (
 	"skerry/fsm"
 )
 
-// patience is how long a Sync sees errors and no progress before it returns the
-// error. Shipping goes on trying all the same.
+// patience is how long a Sync sees no progress before it returns the duty's
+// error, if there is one, or that the site has no leader. Shipping goes on
+// trying all the same.
 const patience = 15 * time.Second
 
 // Sync closes what is open and returns when the tables have all that was
@@ -60,6 +61,9 @@ func (s *Syncer) Sync(ctx context.Context) error {
 		case <-tired.C:
 			if now.err != nil && now.attempts > before.attempts {
 				return fmt.Errorf("shipping makes no progress and goes on trying, %d rows are left: %w", rest, now.err)
+			}
+			if _, err := s.node.View(ctx, cluster.Linearizable); err != nil {
+				return fmt.Errorf("%d rows are left to ship: %w", rest, err) // nobody leads, so nobody ships
 			}
 			tired.Reset(patience)
 		case <-applied:
