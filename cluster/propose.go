@@ -76,7 +76,8 @@ type proposal struct {
 	items int
 	keyed bool // retries are recognised by their keys
 	start time.Time
-	doubt bool // a copy was sent whose fate is not known
+	doubt bool        // a copy was sent whose fate is not known
+	born  fsm.LogTime // of the first copy that is in doubt
 }
 
 func (p *proposal) run(ctx context.Context) (fsm.Result, error) {
@@ -93,7 +94,7 @@ func (p *proposal) run(ctx context.Context) (fsm.Result, error) {
 			return fsm.Result{}, p.failed(ErrNoLeader)
 		}
 		if err == nil {
-			a := p.send(ctx, to, born)
+			a := p.send(ctx, to, p.bornOf(born))
 			switch {
 			case a.fate == applied && !p.expired(a.result):
 				return a.result, nil
@@ -120,6 +121,18 @@ func (p *proposal) failed(certain error) error {
 		return ErrUnknown
 	}
 	return certain
+}
+
+// bornOf is when the next copy was born, now that the leader told its log time.
+// While a copy is in doubt the next is as old as that one: born later, it could
+// come in after the key was forgotten that the first one left. Where a new
+// leader's clock is behind, nothing of the doubtful copy's time was committed,
+// and the earlier time holds for both.
+func (p *proposal) bornOf(told fsm.LogTime) fsm.LogTime {
+	if !p.doubt || told < p.born {
+		p.born = told
+	}
+	return p.born
 }
 
 // expired reports a result in which Apply refused this copy as too old, or as
