@@ -16,7 +16,7 @@ const (
 // TaskSpec is what somebody wants done.
 type TaskSpec struct {
 	Kind     string  `cbor:"1,keyasint" json:"kind"`              // "count"
-	Device   string  `cbor:"2,keyasint" json:"device"`            // pattern, see path.Match; * also matches '/'
+	Device   string  `cbor:"2,keyasint" json:"device"`            // pattern, see path.Match; * also matches '/'; at most MaxDevice bytes
 	Resource string  `cbor:"3,keyasint" json:"resource"`          // exact
 	Op       string  `cbor:"4,keyasint" json:"op,omitempty"`      // "", ">", ">=", "<", "<=", "=", "!="
 	Operand  float64 `cbor:"5,keyasint" json:"operand,omitempty"` // right side of Op
@@ -37,6 +37,9 @@ func (s *TaskSpec) Validate() error {
 	}
 	if _, err := path.Match(s.Device, ""); err != nil || s.Device == "" {
 		return fmt.Errorf("device pattern %q is not valid: use a name, * and ?", s.Device)
+	}
+	if err := ValidateName("device pattern:", s.Device, MaxDevice); err != nil {
+		return err
 	}
 	if err := ValidateName("resource", s.Resource, MaxResource); err != nil {
 		return err

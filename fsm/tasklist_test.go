@@ -1,7 +1,9 @@
 package fsm_test
 
 import (
+	"bytes"
 	"fmt"
+	"strings"
 	"testing"
 
 	"skerry/fsm"
@@ -89,5 +91,37 @@ func TestTask_BoundMakesRoomForCancelledOnes(t *testing.T) {
 	}
 	if _, ok := r.a.Task("t0500"); ok || len(r.a.Tasks()) != fsm.MaxTasks {
 		t.Error("the cancelled task did not make room")
+	}
+}
+
+// largest is a task whose every part is as long as can be.
+func largest(id string) fsm.CreateTaskCommand {
+	return fsm.CreateTaskCommand{ID: id, Spec: fsm.TaskSpec{
+		Kind: "count", Device: strings.Repeat("d", fsm.MaxDevice), Resource: strings.Repeat("r", fsm.MaxResource),
+		Op: ">=", Operand: 0.1, Every: minute, OutputDevice: strings.Repeat("o", fsm.MaxDevice),
+		OutputResource: strings.Repeat("p", fsm.MaxResource-len(fsm.RevisionSuffix)),
+	}}
+}
+
+func TestTask_TheLargestOneComesBackFromASnapshot(t *testing.T) {
+	r := newReplicas(t)
+	id, node := strings.Repeat("t", fsm.MaxTaskID), strings.Repeat("n", fsm.MaxNode)
+	r.one(largest(id))
+	r.one(fsm.AssignRunCommand{Task: id, Attempt: 1, Node: node, Lease: minute}.InTerm(r.term))
+	r.one(fsm.AdvanceRunCommand{Task: id, Attempt: 1, Node: node, Lease: minute, State: make([]byte, fsm.MaxTaskState)})
+	var b bytes.Buffer
+	if _, err := r.a.Snapshot().WriteTo(&b); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fsm.Restore(&b); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTask_APatternBeyondItsBoundIsRefused(t *testing.T) {
+	c := largest("t")
+	c.Spec.Device += "d"
+	if err := fsm.Check(fsm.Encode(c)); err == nil {
+		t.Errorf("a pattern of %d bytes is taken", len(c.Spec.Device))
 	}
 }
