@@ -16,6 +16,7 @@ type Memory struct {
 	nodes map[raft.ServerAddress]*memoryNode
 	cut   map[[2]raft.ServerAddress]bool // unordered pair, lower address first
 	held  map[raft.ServerAddress]bool
+	watch func(from, to raft.ServerAddress, method string)
 }
 
 // NewMemory returns a network with no nodes.
@@ -89,6 +90,14 @@ func (m *Memory) Isolate(a raft.ServerAddress, isolated bool) {
 	m.connect()
 }
 
+// Watch has f called, by the caller, just before each call that is carried. It
+// may cut the link: the call is then carried, and its answer is not.
+func (m *Memory) Watch(f func(from, to raft.ServerAddress, method string)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.watch = f
+}
+
 func (n *memoryNode) Raft() raft.Transport        { return n.raft }
 func (n *memoryNode) Address() raft.ServerAddress { return n.address }
 
@@ -118,6 +127,7 @@ func (n *memoryNode) Close() error {
 func (n *memoryNode) Call(ctx context.Context, peer Peer, method string, body []byte) ([]byte, error) {
 	n.net.mu.Lock()
 	to, linked := n.net.nodes[peer.Address], n.net.nodes[n.address] == n && n.net.linked(n.address, peer.Address)
+	watch := n.net.watch
 	n.net.mu.Unlock()
 	if to == nil || !linked {
 		return nil, fmt.Errorf("%w: %s", ErrNotSent, peer.Address)
@@ -130,6 +140,9 @@ func (n *memoryNode) Call(ctx context.Context, peer Peer, method string, body []
 	to.mu.Unlock()
 	if h == nil {
 		return nil, fmt.Errorf("%w: the node is starting", ErrNotSent)
+	}
+	if watch != nil {
+		watch(n.address, peer.Address, method)
 	}
 	type reply struct {
 		body []byte

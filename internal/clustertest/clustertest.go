@@ -45,6 +45,7 @@ type Member struct {
 	Disk          *disk.Memory
 	site          *Site
 	logs          *raft.InmemStore
+	life          *life // of the log, while it is up
 	snapshots     *raft.InmemSnapshotStore
 	walls         sync.Mutex
 	wall          time.Duration // the wall clock is this far ahead
@@ -92,6 +93,7 @@ func (m *Member) Start(expect int) {
 	if os.Getenv("SKERRY_TEST_LOG") != "" {
 		out = slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})
 	}
+	m.life = &life{InmemStore: m.logs, over: make(chan struct{})}
 	node, err := cluster.Open(cluster.Config{
 		Name: m.Name, Site: "test", BootstrapExpect: expect, Logger: slog.New(out),
 		Seams: cluster.Seams{
@@ -102,7 +104,7 @@ func (m *Member) Start(expect int) {
 			Gossip: func(self gossip.Peer) (gossip.Gossip, error) { return m.site.gossip.Join(self), nil },
 			Logs: func(failed func(error)) (cluster.Logs, error) {
 				return cluster.Logs{
-					Log: logstore.NewLog(m.logs, failed), Stable: m.logs, Snapshot: m.snapshots,
+					Log: logstore.NewLog(m.life, failed), Stable: m.logs, Snapshot: m.snapshots,
 					Close: func() error { return nil },
 				}, nil
 			},
@@ -150,6 +152,7 @@ func (m *Member) Stop() {
 func (m *Member) Crash() {
 	m.site.tb.Helper()
 	m.site.Network.Isolate(m.Address, true)
+	close(m.life.over)
 	m.Disk.Cut()
 	m.cancel()
 	<-m.ran // its error is the disk's
