@@ -22,6 +22,7 @@ const bootstrapEvery = 250 * time.Millisecond
 // of an existing one adds it. It returns when the node has raft state.
 func (n *Node) joinSite(ctx context.Context) {
 	if n.hasState() {
+		n.entered()
 		return
 	}
 	n.log.Info("waits for the site", "bootstrap-expect", n.cfg.BootstrapExpect, "join", n.cfg.Join)
@@ -39,7 +40,24 @@ func (n *Node) joinSite(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+	n.entered()
 	n.announce()
+}
+
+// entered notes, durably, that this server has been in the site.
+func (n *Node) entered() {
+	n.identityMu.Lock()
+	defer n.identityMu.Unlock()
+	if n.id.InSite {
+		return
+	}
+	id := n.id
+	id.InSite = true
+	if err := id.save(n.disk); err != nil {
+		n.fail(err)
+		return
+	}
+	n.id = id
 }
 
 // hasState reports that this node's raft log is not empty.

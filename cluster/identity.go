@@ -34,6 +34,9 @@ type identity struct {
 	// site, once and for all.
 	Pledge []raft.Server `json:"pledge,omitempty"`
 	Left   bool          `json:"left,omitempty"` // the site removed it, for good
+	// InSite is set once there is a raft log. A server whose log is gone has
+	// forgotten its votes and what it acknowledged: it is not the same server.
+	InSite bool `json:"in_site,omitempty"`
 }
 
 // loadIdentity reads the directory's identity, or makes a new one.

@@ -106,6 +106,9 @@ func Open(cfg Config) (node *Node, err error) {
 		return nil, err
 	}
 	undo = append(undo, n.logs.Close)
+	if err = n.logs.check(n.id.InSite); err != nil {
+		return nil, err
+	}
 
 	if cfg.Seams.Network != nil {
 		n.network, err = cfg.Seams.Network(n.id.ID)
@@ -126,7 +129,7 @@ func Open(cfg Config) (node *Node, err error) {
 		return nil, fmt.Errorf("start from %s: %w", cfg.Dir, err)
 	}
 	n.filter.Watch(n.raft)
-	n.replica.started(n.logs.DropOlder)
+	n.replica.started(n.logs.DropOlder, n.keepLog)
 	undo = append(undo, func() error { return n.raft.Shutdown().Error() })
 
 	if cfg.Seams.Gossip != nil {
@@ -251,8 +254,8 @@ func (n *Node) Secret() (key [16]byte, ok bool) {
 func (n *Node) takeSnapshots(ctx context.Context) {
 	for {
 		changed := n.replica.applied.wait()
-		if grown, last := n.replica.sinceSnapshot(); grown >= n.profile.snapshotBytes {
-			if err := n.snapshot(last); err != nil && ctx.Err() == nil {
+		if n.replica.sinceSnapshot() >= n.profile.snapshotBytes {
+			if err := n.Snapshot(); err != nil && ctx.Err() == nil {
 				n.log.Warn("no snapshot was taken", "err", err)
 				if pause(ctx, 10*time.Second) != nil {
 					return
@@ -267,12 +270,8 @@ func (n *Node) takeSnapshots(ctx context.Context) {
 	}
 }
 
-func (n *Node) snapshot(last uint64) error {
-	keep := n.raft.ReloadableConfig()
-	keep.TrailingLogs = n.raft.LastIndex() - min(last, n.raft.LastIndex())
-	if err := n.raft.ReloadConfig(keep); err != nil {
-		return err
-	}
+// Snapshot takes a snapshot now.
+func (n *Node) Snapshot() error {
 	err := n.raft.Snapshot().Error()
 	if errors.Is(err, raft.ErrNothingNewToSnapshot) {
 		return nil
@@ -280,16 +279,10 @@ func (n *Node) snapshot(last uint64) error {
 	return err
 }
 
-// Snapshot takes a snapshot now.
-func (n *Node) Snapshot() error {
-	_, last := n.replica.sinceSnapshot()
-	return n.snapshot(last)
-}
-
-func (r *replica) sinceSnapshot() (bytes int64, index uint64) {
+func (r *replica) sinceSnapshot() (bytes int64) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return r.grown, r.snapshotAt
+	return r.grown
 }
 
 // loadFrames clears the open frames' files when there is no snapshot that

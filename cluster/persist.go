@@ -31,6 +31,7 @@ type frozen struct {
 	snapshot *fsm.Snapshot
 	index    uint64
 	grown    int64 // bytes of log since the snapshot before
+	kept     bool  // Persist has returned nil
 }
 
 // Persist is raft.FSMSnapshot's. raft drops log after it, so it first waits
@@ -49,18 +50,31 @@ func (f *frozen) Persist(sink raft.SnapshotSink) error {
 	} else {
 		err = sink.Close()
 	}
-	f.r.mu.Lock()
-	defer f.r.mu.Unlock()
+	f.r.mu.RLock()
+	before, keepLog := f.r.snapshotAt, f.r.keepLog
+	f.r.mu.RUnlock()
+	if err == nil && keepLog != nil {
+		err = keepLog(before)
+	}
 	if err != nil {
-		f.r.grown += f.grown // due again
 		return err
 	}
-	f.r.snapshotAt = f.index
+	f.r.mu.Lock()
+	defer f.r.mu.Unlock()
+	f.r.snapshotAt, f.kept = f.index, true
 	return nil
 }
 
-// Release is raft.FSMSnapshot's.
-func (f *frozen) Release() {}
+// Release is raft.FSMSnapshot's. raft calls it whether or not it came to
+// Persist; a snapshot that was not kept is due again.
+func (f *frozen) Release() {
+	if f.kept {
+		return
+	}
+	f.r.mu.Lock()
+	defer f.r.mu.Unlock()
+	f.r.grown += f.grown
+}
 
 func (r *replica) awaitDurable(s *fsm.Snapshot) error {
 	timeout := time.NewTimer(persistPatience)

@@ -29,6 +29,8 @@ type replica struct {
 	// installed is called when a leader's snapshot replaces the state of a
 	// running node; nil while the node starts.
 	installed func() error
+	// keepLog keeps raft's log back to an index when a snapshot was written.
+	keepLog func(from uint64) error
 	// broken is why entries are no longer applied: one could not be, and the
 	// state after it would not be the site's.
 	broken error
@@ -244,10 +246,10 @@ func (r *replica) await(ctx context.Context, index uint64) error {
 }
 
 // started tells that from now on a snapshot to restore is a leader's.
-func (r *replica) started(installed func() error) {
+func (r *replica) started(installed func() error, keepLog func(from uint64) error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.installed = installed
+	r.installed, r.keepLog = installed, keepLog
 }
 
 func (r *replica) appliedIndex() uint64 {

@@ -14,6 +14,10 @@ import (
 // older one: if the newest rots, raft starts from the one before.
 const snapshotsKept = 2
 
+// keptBeside is how many entries may come in between the end of a snapshot and
+// raft's look at the length of its log, a few microseconds later.
+const keptBeside = 256
+
 // snapshotDir is where raft's store keeps snapshots in its base directory.
 const snapshotDir = "snapshots"
 
@@ -37,4 +41,46 @@ func dropOlder(base string, store raft.SnapshotStore) error {
 		return nil
 	}
 	return disk.NewOS(base).SyncDir(snapshotDir)
+}
+
+// keepLog has raft, which drops log after each snapshot, keep it from an index
+// on. raft is told a number of entries, counted from the newest.
+func (n *Node) keepLog(from uint64) error {
+	c, last := n.raft.ReloadableConfig(), n.raft.LastIndex()
+	c.TrailingLogs = last - min(from, last) + keptBeside
+	return n.raft.ReloadConfig(c)
+}
+
+// anew is what to do with a directory that lost a part.
+const anew = "move the data directory away and start with an empty one; the site will bring the data back"
+
+// check makes sure that nothing is missing of what raft left. A server that
+// forgot its votes or entries it acknowledged must not go on as if it had not.
+// An older snapshot that the log does not reach is dropped: see dropOlder.
+func (l *Logs) check(inSite bool) error {
+	first, err := l.Log.FirstIndex()
+	if err != nil {
+		return err
+	}
+	last, err := l.Log.LastIndex()
+	if err != nil {
+		return err
+	}
+	list, err := l.Snapshot.List() // newest first
+	if err != nil {
+		return err
+	}
+	term, _ := l.Stable.GetUint64([]byte("CurrentTerm")) // an error is raft's word for none
+	reaches := func(s *raft.SnapshotMeta) bool { return last > 0 && s.Index+1 >= first }
+	switch {
+	case inSite && last == 0 && len(list) == 0:
+		return fmt.Errorf("the raft log of this node is gone: %s", anew)
+	case last > 0 && term == 0:
+		return fmt.Errorf("the votes of this node are gone: %s", anew)
+	case first > 1 && (len(list) == 0 || !reaches(list[0])):
+		return fmt.Errorf("the raft log begins at entry %d and no snapshot reaches it: %s", first, anew)
+	case len(list) > 1 && !reaches(list[len(list)-1]) && l.DropOlder != nil:
+		return l.DropOlder()
+	}
+	return nil
 }
