@@ -13,7 +13,7 @@ import (
 	"skerry/internal/clustertest"
 )
 
-func frame(key byte) *fsm.FrameCommand {
+func pictureOf(key byte) *fsm.FrameCommand {
 	return &fsm.FrameCommand{
 		Key: fsm.Key{key}, Device: "gate", Resource: "frame", Width: 8, Height: 8, JPEG: fmt.Appendf(nil, "picture %d", key),
 	}
@@ -28,7 +28,7 @@ func wantFrames(tb testing.TB, s *clustertest.Site, n int) {
 			tb.Fatal(err)
 		}
 		for i := 1; i <= n; i++ {
-			want := frame(byte(i)).JPEG
+			want := pictureOf(byte(i)).JPEG
 			if got, err := view.JPEG(context.Background(), fsm.Seq(i)); err != nil || !bytes.Equal(got, want) {
 				tb.Errorf("%s has frame %d as %q (%v), want %q", m.Name, i, got, err, want)
 			}
@@ -40,12 +40,12 @@ func wantFrames(tb testing.TB, s *clustertest.Site, n int) {
 func TestTheFirstFrameOfADayOutlivesASnapshotAndACrashOfAllNodes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := clustertest.Open(t, 3, nil)
-		s.Leader().MustPropose(frame(1))
+		s.Leader().MustPropose(pictureOf(1))
 		for _, m := range s.Nodes {
 			m.StepClock(24 * time.Hour)
 		}
-		s.Leader().MustPropose(frame(2))
-		s.Leader().MustPropose(frame(3))
+		s.Leader().MustPropose(pictureOf(2))
+		s.Leader().MustPropose(pictureOf(3))
 		s.Agree()
 		for _, m := range s.Nodes {
 			if err := m.Snapshot(); err != nil {
