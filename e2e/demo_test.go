@@ -5,16 +5,27 @@ package e2e_test
 import (
 	"bytes"
 	"encoding/json"
+	"path/filepath"
 	"testing"
 )
 
 // TestDemo runs the demonstration while its leader is killed again and again,
 // and reads its own balance.
 func TestDemo(t *testing.T) {
+	dir := workDir(t)
 	out, errs, code := skerry(t, "demo", "--nodes", "3", "--duration", "20s", "--kill-leader-every", "6s",
-		"--dir", workDir(t), "-o", "json")
+		"--dir", dir, "-o", "json")
+	t.Cleanup(func() {
+		if !t.Failed() {
+			return
+		}
+		t.Logf("the demo said:\n%s", errs)
+		for _, node := range []string{"n1", "n2", "n3"} {
+			t.Logf("the log of %s ends:\n%s", node, tail(filepath.Join(dir, node+".log"), 60))
+		}
+	})
 	if code != 0 {
-		t.Fatalf("skerry demo: exit %d: %s", code, errs)
+		t.Fatalf("skerry demo: exit %d", code)
 	}
 	var balance struct {
 		Nodes      int    `json:"nodes"`
