@@ -22,41 +22,58 @@ const (
 	// doubtedFor is how long after that an earlier copy is reckoned with: the
 	// site's window in full.
 	doubtedFor = 250 * time.Second
-	// maxDecided bounds the fates remembered, in two generations: about 8 MB.
+	// maxDecided bounds the stored messages remembered, and maxDoubted those of
+	// unknown fate, each in two generations: about 8 MB and 2 MB.
 	maxDecided = 64 << 10
+	maxDoubted = 16 << 10
 )
 
 // decided remembers the fates of messages for a while. The site's window is
 // what makes a message stored once; this only keeps the gateway from saying
 // "nothing was stored" of a message whose earlier copy was, and answers
 // retransmissions without asking the site. The zero value is ready. The
-// longest remembered are forgotten first.
-type decided struct{ young, old map[fsm.Key]decision }
+// longest remembered are forgotten first; the many that were stored do not
+// push out the few that are in doubt.
+type decided struct{ stored, doubted generations }
+
+type generations struct{ young, old map[fsm.Key]decision }
 
 type decision struct {
-	fate    fate
 	content uint64
 	at      time.Time
 }
 
 func (d *decided) get(k fsm.Key, now time.Time) (fate, uint64) {
-	known, ok := d.young[k]
-	if !ok {
-		known, ok = d.old[k]
-	}
-	age := now.Sub(known.at)
-	switch {
-	case !ok || age > doubtedFor:
-		return wasRefused, 0
-	case age > answeredFor:
+	if known, ok := d.stored.get(k); ok && now.Sub(known.at) <= answeredFor {
+		return wasStored, known.content
+	} else if ok && now.Sub(known.at) <= doubtedFor {
 		return wasUnknown, 0
 	}
-	return known.fate, known.content
+	if known, ok := d.doubted.get(k); ok && now.Sub(known.at) <= doubtedFor {
+		return wasUnknown, 0
+	}
+	return wasRefused, 0
 }
 
 func (d *decided) put(k fsm.Key, f fate, content uint64, now time.Time) {
-	if d.young == nil || len(d.young) >= maxDecided/2 {
-		d.old, d.young = d.young, map[fsm.Key]decision{}
+	if f == wasStored {
+		d.stored.put(k, decision{content, now}, maxDecided/2)
+	} else {
+		d.doubted.put(k, decision{content, now}, maxDoubted/2)
 	}
-	d.young[k] = decision{f, content, now}
+}
+
+func (g *generations) get(k fsm.Key) (decision, bool) {
+	known, ok := g.young[k]
+	if !ok {
+		known, ok = g.old[k]
+	}
+	return known, ok
+}
+
+func (g *generations) put(k fsm.Key, d decision, limit int) {
+	if g.young == nil || len(g.young) >= limit {
+		g.old, g.young = g.young, map[fsm.Key]decision{}
+	}
+	g.young[k] = d
 }

@@ -49,3 +49,15 @@ func TestTheFatesRememberedAreBounded(t *testing.T) {
 		t.Errorf("the last one is %d, want stored", got)
 	}
 }
+
+// A busy gateway stores more in a few seconds than it remembers. A message in
+// doubt is asked about for minutes.
+func TestTheManyStoredDoNotPushOutTheDoubted(t *testing.T) {
+	now := time.Now()
+	var d coap.Decided
+	d.Put(2, coap.WasUnknown, now)
+	d.PutMany(3*coap.MaxDecided, now)
+	if got := d.Get(2, now); got != coap.WasUnknown {
+		t.Errorf("what was unknown is %d, want %d", got, coap.WasUnknown)
+	}
+}

@@ -34,4 +34,4 @@ func (d *Decided) Get(k byte, at time.Time) Fate {
 	return f
 }
 
-func (d *Decided) Len() int { return len(d.young) + len(d.old) }
+func (d *Decided) Len() int { return len(d.stored.young) + len(d.stored.old) }
