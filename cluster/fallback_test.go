@@ -25,7 +25,7 @@ import (
 type lone struct {
 	tb        testing.TB
 	dir       string
-	disk      *disk.Memory
+	disk      disk.Disk
 	logs      *raft.InmemStore
 	snapshots *busyStore
 	node      *cluster.Node

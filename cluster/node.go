@@ -208,6 +208,7 @@ func (n *Node) Close() error {
 				}
 			}
 		}()
+		n.replica.endWriting() // also of a node that never ran
 		err = errors.Join(n.gossip.Close(), n.raft.Shutdown().Error())
 		close(drained)
 		err = errors.Join(err, n.filter.Close(), n.network.Close())

@@ -65,6 +65,7 @@ func (r *replica) Apply(l *raft.Log) any { return r.ApplyBatch([]*raft.Log{l})[0
 // entry that cannot be applied ends the node: its response and those of all
 // later entries are the error.
 func (r *replica) ApplyBatch(logs []*raft.Log) []any {
+	r.awaitRoom()
 	responses := make([]any, len(logs))
 	r.mu.Lock()
 	defer r.applied.notify()
@@ -151,6 +152,7 @@ func (r *replica) writeSegments(ctx context.Context) {
 			return
 		}
 		r.mu.Lock()
+		r.pending[0] = nil // its rows are many
 		r.pending = r.pending[1:]
 		if err == nil {
 			r.covered(c.Stream, c.Cut)

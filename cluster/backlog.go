@@ -1,0 +1,31 @@
+package cluster
+
+// Bounds of the cuts that wait in memory until their segments are durable. At
+// one of them the node applies nothing more until a segment is written: its
+// disk is slower than what comes in, and proposers are to notice it.
+const (
+	maxPendingCuts  = 64
+	maxPendingBytes = 64 << 20
+)
+
+// awaitRoom waits until another cut may be kept in memory, or nobody writes
+// segments any more.
+func (r *replica) awaitRoom() {
+	for {
+		changed := r.closing.wait()
+		if !r.backlogged() {
+			return
+		}
+		<-changed
+	}
+}
+
+func (r *replica) backlogged() bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	bytes := 0
+	for _, c := range r.pending {
+		bytes += c.Rows.Bytes()
+	}
+	return !r.idle && (len(r.pending) >= maxPendingCuts || bytes >= maxPendingBytes)
+}

@@ -1,0 +1,63 @@
+package cluster_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"skerry/cluster"
+	"skerry/cluster/disk"
+	"skerry/fsm"
+)
+
+// stalled is a disk that begins no segment until it is resumed.
+type stalled struct {
+	*disk.Memory
+	resumed chan struct{}
+}
+
+func (d stalled) Create(name string) (disk.File, error) {
+	if strings.HasPrefix(name, "segments/") {
+		<-d.resumed
+	}
+	return d.Memory.Create(name)
+}
+
+func TestANodeWhoseSegmentsAreNotWrittenKeepsOnlySoManyCutsInMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLone(t)
+		d := stalled{disk.NewMemory(), make(chan struct{})}
+		l.disk = d
+		l.mustOpen()
+		const bound = 64
+		for i := range 2 * bound {
+			l.post(1)
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			_, err := l.node.Propose(ctx, fsm.CutCommand{})
+			cancel()
+			if err != nil {
+				t.Fatalf("cut %d: %v", i, err)
+			}
+			if l.node.Status().Cuts == bound {
+				break
+			}
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if _, err := l.node.Propose(ctx, fsm.CutCommand{}); err == nil {
+			t.Error("a command was applied beyond the bound")
+		}
+		close(d.resumed)
+		l.post(1)
+		view, err := l.node.View(context.Background(), cluster.Linearizable)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if list, err := view.After(context.Background(), 0, 1000); err != nil || len(list) != bound+1 {
+			t.Errorf("%d readings (%v), want %d", len(list), err, bound+1)
+		}
+		l.stop()
+	})
+}
