@@ -25,7 +25,7 @@ const (
 
 // standing is what a leader asks a server about itself.
 type standing struct {
-	Applied uint64 `json:"applied"`
+	Applied uint64 `json:"applied"` // index of its last command: entries of raft's own do not count
 	Missing int    `json:"missing"` // cuts whose rows it still fetches
 }
 
@@ -106,7 +106,7 @@ func (n *Node) whole(ctx context.Context, s raft.Server) bool {
 	if err := json.Unmarshal(b, &st); err != nil {
 		return false
 	}
-	return st.Missing == 0 && st.Applied > 0 && st.Applied+promoteBehind >= n.raft.CommitIndex()
+	return st.Missing == 0 && st.Applied > 0 && st.Applied+promoteBehind >= n.replica.appliedIndex()
 }
 
 // sitePeers are the peers of this site by name, then ID.
