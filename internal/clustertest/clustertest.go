@@ -223,6 +223,9 @@ func (s *Site) Wait(what string, ok func() bool) {
 	}
 }
 
+// Of is the site that the member is of.
+func (m *Member) Of() *Site { return m.site }
+
 // Describe tells how all members stand.
 func (m *Member) Describe() string { return m.site.describe() }
 
