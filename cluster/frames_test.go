@@ -15,7 +15,9 @@ import (
 // picture is the bytes of frame seq.
 func picture(seq fsm.Seq) []byte { return fmt.Appendf(nil, "picture %d", seq) }
 
-func openFrame(seq fsm.Seq) fsm.Frame { return fsm.Frame{Seq: seq, SHA256: sha256.Sum256(picture(seq))} }
+func openFrame(seq fsm.Seq) fsm.Frame {
+	return fsm.Frame{Seq: seq, SHA256: sha256.Sum256(picture(seq))}
+}
 
 func openFrames(seqs ...fsm.Seq) (list []fsm.Frame) {
 	for _, s := range seqs {
