@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"log/slog"
+
 	"skerry/cluster/disk"
 	"skerry/fsm"
 )
@@ -43,3 +45,18 @@ func (f FrameStore) Sync() error { return f.s.sync() }
 
 // ServeSegment answers a request for a piece of a segment.
 func (n *Node) ServeSegment(b []byte) ([]byte, error) { return n.serveSegment(b) }
+
+// Replica is a raft.FSM whose segments nobody writes.
+type Replica struct{ *replica }
+
+// NewReplica returns one on d; failed takes why it cannot go on.
+func NewReplica(d disk.Disk, failed func(error)) (Replica, error) {
+	segs, err := newSegments(d, "test")
+	return Replica{newReplica(slog.New(slog.DiscardHandler), segs, newFrameStore(d), failed)}, err
+}
+
+// EndWriting says that nobody will.
+func (r Replica) EndWriting() { r.endWriting() }
+
+// Digest is of the state.
+func (r Replica) Digest() string { return r.state.DigestString() }

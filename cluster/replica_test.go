@@ -1,0 +1,72 @@
+package cluster_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/hashicorp/raft"
+
+	"skerry/cluster"
+	"skerry/cluster/disk"
+	"skerry/fsm"
+	"skerry/internal/clustertest"
+)
+
+// entry is a log entry with a command.
+func entry(index uint64, cmd fsm.Command) *raft.Log {
+	op, body := fsm.Encode(cmd)
+	h := fsm.Header{Op: op, LogTime: fsm.LogTime(index), Received: 1_700_000_000_000_000}
+	return &raft.Log{Index: index, Term: 1, Type: raft.LogCommand, Data: fsm.AppendEntry(nil, h, body)}
+}
+
+var genesis = &fsm.Genesis{Site: "test", CutRows: 1 << 20, CutBytes: 16 << 20, WindowBytes: 1 << 20}
+
+func TestAfterAnEntryThatCannotBeAppliedNothingIsAppliedOrKept(t *testing.T) {
+	var told []error
+	r, err := cluster.NewReplica(disk.NewMemory(), func(err error) { told = append(told, err) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Apply(entry(1, genesis))
+	r.Apply(entry(2, clustertest.Reading(t, "d", "r", 1e6, 1)))
+	want := r.Digest()
+	damaged := entry(3, clustertest.Reading(t, "d", "r", 2e6, 2))
+	damaged.Data[len(damaged.Data)-1] ^= 1
+	responses := r.ApplyBatch([]*raft.Log{damaged, entry(4, clustertest.Reading(t, "d", "r", 3e6, 3))})
+	responses = append(responses, r.Apply(entry(5, clustertest.Reading(t, "d", "r", 4e6, 4))))
+	for i, response := range responses {
+		if err, ok := response.(error); !ok || !errors.Is(err, fsm.ErrCorrupt) {
+			t.Errorf("entry %d is answered with %v, want the error of entry 3", 3+i, response)
+		}
+	}
+	if got := r.Digest(); got != want {
+		t.Errorf("digest %s, want %s as before the damaged entry", got, want)
+	}
+	if len(told) != 1 {
+		t.Errorf("told of %v, want one error", told)
+	}
+	if _, err := r.Snapshot(); !errors.Is(err, fsm.ErrCorrupt) {
+		t.Errorf("a snapshot of it: %v, want the error", err)
+	}
+}
+
+func TestASnapshotDoesNotWaitForSegmentsThatNobodyWrites(t *testing.T) {
+	r, err := cluster.NewReplica(disk.NewMemory(), func(err error) { t.Error(err) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.ApplyBatch([]*raft.Log{entry(1, genesis), entry(2, clustertest.Reading(t, "d", "r", 1e6, 1)), entry(3, &fsm.CutCommand{})})
+	r.EndWriting()
+	snapshot, err := r.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := raft.NewInmemSnapshotStore()
+	sink, err := store.Create(raft.SnapshotVersionMax, 3, 1, raft.Configuration{}, 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := snapshot.Persist(sink); !errors.Is(err, cluster.ErrClosed) {
+		t.Errorf("err = %v, want ErrClosed: the log is kept", err)
+	}
+}
