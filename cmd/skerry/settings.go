@@ -114,6 +114,11 @@ func agentSettings(c *cli.Context) (settings, error) {
 			return settings{}, usagef("--%s %q is not an address: write HOST:PORT", a.flag, a.value)
 		}
 	}
+	for _, addr := range s.join {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			return settings{}, usagef("--join %q is not an address: write HOST:PORT, the --gossip of another node", addr)
+		}
+	}
 	// One list may serve all nodes: its own address says nothing to a node.
 	s.join = slices.DeleteFunc(s.join, func(addr string) bool { return addr == s.gossip })
 	if s.advertise == "" {

@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -9,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -25,6 +27,12 @@ const (
 	idleConns = 4
 	// connTimeout bounds the making of a connection.
 	connTimeout = 5 * time.Second
+	// answerTimeout bounds the wait for an answer to begin. A node waits 30 s
+	// for its site before it says so.
+	answerTimeout = 45 * time.Second
+	// patientTimeout is answerTimeout for what ships or moves data first: a
+	// node gives up after 10 minutes.
+	patientTimeout = 11 * time.Minute
 )
 
 // Config says where a node is and who asks.
@@ -33,6 +41,8 @@ type Config struct {
 	Either bool   // fall back to plain HTTP, without the token, where the node at an https:// Addr has no TLS
 	Token  string // bearer token, "" for none
 	CAFile string // PEM file of the authority of the node's certificate, "" for the system's
+	// Patience bounds the wait for an answer to begin, 0 for answerTimeout.
+	Patience time.Duration
 }
 
 // Client asks one node. It may be used by several goroutines.
@@ -42,6 +52,7 @@ type Client struct {
 	plain  atomic.Bool // the node turned out to have no TLS
 	token  string
 	http   *http.Client
+	slow   *http.Client // for answers that may take long to begin
 }
 
 // New makes a client; it opens nothing yet.
@@ -51,9 +62,11 @@ func New(cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("address %q is not a URL: write http://host:port or https://host:port", cfg.Addr)
 	}
 	transport := &http.Transport{
-		MaxIdleConnsPerHost: idleConns,
-		TLSHandshakeTimeout: connTimeout,
-		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
+		DialContext:           (&net.Dialer{Timeout: connTimeout}).DialContext,
+		MaxIdleConnsPerHost:   idleConns,
+		TLSHandshakeTimeout:   connTimeout,
+		ResponseHeaderTimeout: cmp.Or(cfg.Patience, answerTimeout),
+		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
 	}
 	if cfg.CAFile != "" {
 		pem, err := os.ReadFile(cfg.CAFile)
@@ -66,9 +79,11 @@ func New(cfg Config) (*Client, error) {
 		}
 		transport.TLSClientConfig.RootCAs = pool
 	}
+	patient := transport.Clone()
+	patient.ResponseHeaderTimeout = patientTimeout
 	return &Client{
 		base: base, either: cfg.Either, token: cfg.Token,
-		http: &http.Client{Transport: transport},
+		http: &http.Client{Transport: transport}, slow: &http.Client{Transport: patient},
 	}, nil
 }
 
@@ -118,6 +133,9 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 		resp, err = c.try(ctx, method, path, query, body)
 	}
 	if err != nil {
+		if ctx.Err() != nil {
+			return nil, err
+		}
 		return nil, c.explain(err)
 	}
 	if resp.StatusCode >= 300 {
@@ -142,6 +160,9 @@ func (c *Client) try(ctx context.Context, method, path string, query url.Values,
 	if c.token != "" && !c.plain.Load() {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
+	if path == syncPath || path == leavePath {
+		return c.slow.Do(req)
+	}
 	return c.http.Do(req)
 }
 
@@ -156,7 +177,10 @@ func (c *Client) where() string {
 
 // explain says what to do about an answer that did not come.
 func (c *Client) explain(err error) error {
+	var slow net.Error
 	switch {
+	case errors.As(err, &slow) && slow.Timeout():
+		return fmt.Errorf("the node at %s takes too long: look after its process, or name another node with --addr: %w", c.where(), err)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("%w at %s: start one with skerry agent, or name another with --addr", ErrNoNode, c.where())
 	case errors.Is(err, http.ErrSchemeMismatch):

@@ -166,3 +166,17 @@ func TestWhereNobodyListensTheErrorSaysSo(t *testing.T) {
 		t.Errorf("got %v, want %v", err, client.ErrNoNode)
 	}
 }
+
+func TestFrozenNodeIsNotWaitedForWithoutEnd(t *testing.T) {
+	frozen := make(chan struct{})
+	node := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-frozen }))
+	t.Cleanup(node.Close)
+	t.Cleanup(func() { close(frozen) })
+	c, err := client.New(client.Config{Addr: node.URL, Patience: 10 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Status(t.Context()); err == nil || !strings.Contains(err.Error(), "name another node with --addr") {
+		t.Errorf("Status of a frozen node = %v, want what to do", err)
+	}
+}

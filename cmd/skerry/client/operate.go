@@ -8,6 +8,12 @@ import (
 	"skerry/cluster"
 )
 
+// Paths whose answers may take minutes to begin.
+const (
+	leavePath = "/v1/leave"
+	syncPath  = "/v1/cloud/sync"
+)
+
 // Status is the node's own view of itself and the site.
 func (c *Client) Status(ctx context.Context) (cluster.Status, error) {
 	var s cluster.Status
@@ -26,13 +32,13 @@ func (c *Client) Members(ctx context.Context) ([]cluster.Member, error) {
 
 // Leave takes the node out of the site. It goes on until it is out.
 func (c *Client) Leave(ctx context.Context) error {
-	return c.do(ctx, http.MethodPost, "/v1/leave", nil, nil, nil)
+	return c.do(ctx, http.MethodPost, leavePath, nil, nil, nil)
 }
 
 // Sync cuts, ships, and returns when the bucket has everything committed before.
 // The answer is the bucket's state as the node writes it.
 func (c *Client) Sync(ctx context.Context) (json.RawMessage, error) {
 	var raw json.RawMessage
-	err := c.do(ctx, http.MethodPost, "/v1/cloud/sync", nil, nil, &raw)
+	err := c.do(ctx, http.MethodPost, syncPath, nil, nil, &raw)
 	return raw, err
 }
