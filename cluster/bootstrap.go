@@ -57,7 +57,7 @@ func (n *Node) entered() {
 		n.fail(err)
 		return
 	}
-	n.id = id
+	n.id.InSite = true // the other fields are read without the lock
 }
 
 // hasState reports that this node's raft log is not empty.
