@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,20 +51,21 @@ func TestFetchingASegmentGoesOnWhereACutLinkEndedIt(t *testing.T) {
 		s.Leader().MustPropose(&fsm.CutCommand{})
 		snapshots(t, s)
 
-		calls, pieces := 0, func(bytes int) int { return (bytes + cluster.FetchChunk - 1) / cluster.FetchChunk }
+		var calls atomic.Int32
+		pieces := func(bytes int) int32 { return int32((bytes + cluster.FetchChunk - 1) / cluster.FetchChunk) }
 		s.Network.Watch(func(from, _ raft.ServerAddress, method string) {
 			if method != "segment" || from != "n4:7420" {
 				return
 			}
-			if calls++; calls == 3 {
+			if calls.Add(1) == 3 {
 				s.Network.Isolate(from, true)
 			}
 		})
 		added := s.Add("n4")
-		s.Wait("cut link", func() bool { return calls == 3 })
+		s.Wait("cut link", func() bool { return calls.Load() == 3 })
 		<-time.After(10 * time.Second)
-		if calls != 3 {
-			t.Errorf("%d calls over a cut link, want 3", calls)
+		if n := calls.Load(); n != 3 {
+			t.Errorf("%d calls over a cut link, want 3", n)
 		}
 		if got := parts(added); len(got) == 0 {
 			t.Errorf("nothing is kept of two pieces; files are %q", added.Disk.Names(""))
@@ -71,8 +73,8 @@ func TestFetchingASegmentGoesOnWhereACutLinkEndedIt(t *testing.T) {
 		s.Network.Isolate(added.Address, false)
 		s.Wait("all segments", func() bool { return added.Status().LastFrame == pictures && added.Status().Missing == 0 })
 		// Two pieces came before the cut and one was lost in it.
-		if most := pieces(pictures*size+100_000) + 1; calls > most {
-			t.Errorf("%d calls for one segment, want at most %d: it began again", calls, most)
+		if most := pieces(pictures*size+100_000) + 1; calls.Load() > most {
+			t.Errorf("%d calls for one segment, want at most %d: it began again", calls.Load(), most)
 		}
 		if got := parts(added); len(got) != 0 {
 			t.Errorf("%q are left over", got)

@@ -194,7 +194,11 @@ func (n *Node) removeServer(id raft.ServerID) error {
 		return fmt.Errorf("%w: of the %d voters that would stay %d are alive: bring the others back first", ErrNoMajority, stay, alive)
 	}
 	n.left.add(id)
-	return n.raft.RemoveServer(id, 0, memberTimeout).Error()
+	err := n.raft.RemoveServer(id, 0, memberTimeout).Error()
+	if errors.Is(err, raft.ErrNotLeader) || errors.Is(err, raft.ErrLeadershipTransferInProgress) {
+		return ErrNotLeader // the lead was handed over just now
+	}
+	return err
 }
 
 // leavers are servers that asked to be removed: the leader does not add them
