@@ -59,7 +59,8 @@ type Node struct {
 type Duty func(ctx context.Context, lead *Lead)
 
 // Open locks the data directory, binds the node's sockets, and brings the
-// state back from disk. Nothing is decided until Run.
+// state back from disk. From here on the node takes entries and votes; it
+// leads and answers calls only in Run.
 func Open(cfg Config) (node *Node, err error) {
 	cfg, err = cfg.withDefaults()
 	if err != nil {
@@ -96,6 +97,7 @@ func Open(cfg Config) (node *Node, err error) {
 		return nil, err
 	}
 	n.replica = newReplica(n.log, segs, newFrameStore(n.disk), n.fail)
+	undo = append(undo, func() error { n.replica.frames.close(); return nil })
 
 	if cfg.Seams.Logs != nil {
 		n.logs, err = cfg.Seams.Logs(n.fail)
