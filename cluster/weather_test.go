@@ -70,15 +70,15 @@ func (w *weather) run() {
 }
 
 func (w *weather) step() {
-	any, another := w.Nodes[w.rng.IntN(3)], w.Nodes[w.rng.IntN(3)]
+	one, other := w.Nodes[w.rng.IntN(3)], w.Nodes[w.rng.IntN(3)]
 	switch k := w.rng.IntN(20); {
 	case k >= 13 && k < 16:
-		if any.Node == nil {
-			any.Start(3)
+		if one.Node == nil {
+			one.Start(3)
 		}
 	case k == 16 && w.isolated == nil:
-		w.isolated = any
-		w.Network.Isolate(any.Address, true)
+		w.isolated = one
+		w.Network.Isolate(one.Address, true)
 	case k == 16:
 		w.join()
 	case k == 17:
@@ -86,21 +86,21 @@ func (w *weather) step() {
 		for _, m := range w.Nodes {
 			m.StepClock(by)
 		}
-	case any.Node == nil || another.Node == nil:
+	case one.Node == nil || other.Node == nil:
 	case k < 8:
 		for range 1 + w.rng.IntN(5) {
-			w.post(any.Node, another.Node)
+			w.post(one.Node, other.Node)
 		}
 	case k < 10:
-		w.shoot(any.Node)
+		w.shoot(one.Node)
 	case k == 10:
-		node := any.Node
+		node := one.Node
 		w.work.Go(func() { _, _ = propose(node, fsm.CutCommand{}) })
 	case k < 13:
-		node := any.Node
+		node := one.Node
 		w.work.Go(func() { _ = node.Snapshot() })
 	default:
-		any.Crash()
+		one.Crash()
 	}
 }
 
