@@ -49,6 +49,7 @@ var problems = []struct {
 	{fsm.Refusal(fsm.StaleRun), http.StatusConflict, "stale-run", 0},
 	{fsm.Refusal(fsm.NoGenesis), http.StatusServiceUnavailable, "no-site", 5},
 	{fsm.Refusal(fsm.BadRange), http.StatusConflict, "bad-range", 0},
+	{fsm.Refusal(fsm.OutputUsed), http.StatusConflict, "output-used", 0},
 	{fsm.Refusal(fsm.TooMany), http.StatusConflict, "too-many-tasks", 0},
 	{fsm.Refusal(fsm.SeriesFull), http.StatusServiceUnavailable, "series-full", 60},
 	{cluster.ErrUnknown, http.StatusGatewayTimeout, "unknown-outcome", 0},

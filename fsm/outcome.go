@@ -19,6 +19,7 @@ const (
 	BadRange   // a sync mark or gap outside what exists
 	TooMany    // a bound on tasks or gaps is reached
 	SeriesFull // a bound on series, units or their latest values is reached
+	OutputUsed // another active task writes to one of the series
 )
 
 var codeWords = [...]string{
@@ -27,13 +28,14 @@ var codeWords = [...]string{
 	Expired:    "this copy of the message is older than 120 s and was not stored",
 	WindowFull: "too many messages in the last 120 s: send again later",
 	WrongTerm:  "the leader's term is over",
-	NoSuchTask: "there is no such task",
+	NoSuchTask: "there is no such task: skerry task ls prints those there are",
 	TaskExists: "a task of this name exists with other settings or was cancelled: take another name",
 	StaleRun:   "another run has this task",
 	NoGenesis:  "the site has not begun yet",
 	BadRange:   "the range is not one the site has",
 	TooMany:    "the site has as many of these as it takes: cancel a task",
 	SeriesFull: "the site has as many series, units and large values as it takes: post to known names",
+	OutputUsed: "another active task writes its counts there: name another --output, or cancel that task",
 }
 
 // Err returns nil for Stored and the Refusal otherwise.

@@ -29,6 +29,17 @@ func (l *taskList) forget() bool {
 	return true
 }
 
+// writes reports that an active task has a series of spec's output for its own.
+func (l taskList) writes(spec *TaskSpec) bool {
+	return slices.ContainsFunc(l, func(t Task) bool {
+		if t.State != TaskActive || t.Spec.OutputDevice != spec.OutputDevice {
+			return false
+		}
+		a, b := t.Spec.OutputResource, spec.OutputResource
+		return a == b || a == b+RevisionSuffix || a+RevisionSuffix == b
+	})
+}
+
 func (s *State) createTask(c *CreateTaskCommand) Outcome {
 	i, ok := s.tasks.find(c.ID)
 	if ok {
@@ -36,6 +47,9 @@ func (s *State) createTask(c *CreateTaskCommand) Outcome {
 			return Outcome{Code: TaskExists}
 		}
 		return Outcome{Code: Stored, Known: true}
+	}
+	if s.tasks.writes(&c.Spec) {
+		return Outcome{Code: OutputUsed}
 	}
 	if len(s.tasks) >= MaxTasks && !s.tasks.forget() {
 		return Outcome{Code: TooMany}
