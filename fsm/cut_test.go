@@ -121,7 +121,7 @@ func TestRows_KnowWhenEachWasReceived(t *testing.T) {
 	}
 	rows, names := r.a.Head()
 	for i := range rows.Len() {
-		if got, want := rows.Reading(i, &names).Received, int64(noon+i/2*second); got != want {
+		if got, want := rows.Reading(i, &names).Received, int64(noon)+int64(i/2)*int64(second); got != want {
 			t.Errorf("row %d was received at %d, want %d", i, got, want)
 		}
 	}

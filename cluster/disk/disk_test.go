@@ -74,7 +74,7 @@ func TestBothDisksBehaveAlike(t *testing.T) {
 				t.Errorf("size %d (%v), want 8", size, err)
 			}
 			part := make([]byte, 10)
-			if n, err := again.ReadAt(part, 3); n != 5 || err != io.EOF {
+			if n, err := again.ReadAt(part, 3); n != 5 || !errors.Is(err, io.EOF) {
 				t.Errorf("a read past the end gives %d bytes (%v), want 5 and EOF", n, err)
 			}
 

@@ -180,7 +180,7 @@ func (g *frameGroup) putPicture(dst []byte, lo, _ int) ([]byte, error) {
 		return dst, fmt.Errorf("frame %d: %w", f.Seq, err)
 	}
 	if err := isPicture(f, b); err != nil {
-		return dst, fmt.Errorf("%w: %v", ErrOtherRows, err)
+		return dst, fmt.Errorf("%w: %w", ErrOtherRows, err)
 	}
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(b)))
 	return append(dst, b...), nil
