@@ -28,6 +28,14 @@
 // So each leader reads the log from the last mark on and proposes the marks
 // that are missing before it ships anything.
 //
+// # Orphans
+//
+// A file that no commit ever named is left where a leader ended between a put
+// and its commit, and another brought the rows in another file. The leader
+// removes it after a day, see sweeper.
+//
+// # Not here
+//
 // What this leaves to others: closing ranges by size and date is fsm's, files
 // of segments are cluster's, stores are package target's.
 package cloudsync

@@ -43,6 +43,10 @@ type TableStatus struct {
 	LagSeconds   float64    `json:"lag_seconds"`   // age of the oldest row not in the table, by its received
 	Commit       int64      `json:"commit"`        // last commit with rows, 0 for none
 	LastCommit   *time.Time `json:"last_commit,omitempty"`
+
+	// OrphansRemoved counts files that no commit named and that this node
+	// removed since it leads.
+	OrphansRemoved uint64 `json:"orphans_removed,omitempty"`
 }
 
 // maxStatusCuts bounds the files that a Status looks at.
@@ -55,6 +59,7 @@ type progress struct {
 	errAt     time.Time
 	attempts  uint64       // failures and quiet ends of a round so far
 	committed [3]time.Time // by stream
+	orphans   [3]uint64    // removed, by stream
 }
 
 // enter notes a new state.
@@ -104,6 +109,13 @@ func (s *Syncer) shipped(t *table) {
 	s.progress.committed[t.stream] = t.committed
 }
 
+// swept counts a removed orphan.
+func (s *Syncer) swept(t *table) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.progress.orphans[t.stream]++
+}
+
 func (s *Syncer) now() (progress, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -127,6 +139,7 @@ func (s *Syncer) Status(ctx context.Context) (Status, error) {
 		if at := p.committed[stream]; !at.IsZero() {
 			t.LastCommit = &at
 		}
+		t.OrphansRemoved = p.orphans[stream]
 		out.Tables = append(out.Tables, t)
 	}
 	return out, nil

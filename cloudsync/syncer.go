@@ -37,7 +37,9 @@ type Syncer struct {
 	node   Node
 	bucket target.Target
 	kick   chan struct{} // one waiting wish to look again now
-	probed bool          // the duty's own
+	probed bool          // the duty's own, as the next
+	// sweepers look for orphans, by stream; new in each term.
+	sweepers [3]sweeper
 
 	mu       sync.Mutex
 	progress progress // guarded by mu
@@ -71,6 +73,9 @@ func (s *Syncer) Duty(ctx context.Context, lead *cluster.Lead) { s.Lead(ctx, lea
 // Lead is Duty with the term's parts by themselves. It returns when ctx is done.
 func (s *Syncer) Lead(ctx context.Context, term uint64, lead Proposer) {
 	defer s.follow()
+	for stream := range s.sweepers {
+		s.sweepers[stream] = sweeper{due: time.Now().Add(sweepFirst)}
+	}
 	pause := retryFirst
 	for ctx.Err() == nil {
 		worked, err := s.session(ctx, term, lead)
@@ -133,7 +138,11 @@ func (s *Syncer) session(ctx context.Context, term uint64, lead Proposer) (worke
 			s.wait(ctx, applied, fileWait)
 		} else {
 			s.enter(Idle)
-			s.wait(ctx, applied, 0)
+			next, err := x.sweep(ctx)
+			if err != nil {
+				return worked, err
+			}
+			s.wait(ctx, applied, next)
 		}
 		if ctx.Err() != nil {
 			return worked, ctx.Err()
@@ -176,8 +185,8 @@ func (s *Syncer) begin(ctx context.Context, term uint64, lead Proposer) (*sessio
 	return x, nil
 }
 
-// wait returns at the next wish or application of a command, but not before
-// roundPause and, where most is not 0, after most.
+// wait returns at the next wish or application of a command, after roundPause
+// at the earliest and about most at the latest.
 func (s *Syncer) wait(ctx context.Context, applied <-chan struct{}, most time.Duration) {
 	least := time.NewTimer(roundPause)
 	defer least.Stop()
@@ -188,17 +197,13 @@ func (s *Syncer) wait(ctx context.Context, applied <-chan struct{}, most time.Du
 		return
 	case <-least.C:
 	}
-	var end <-chan time.Time
-	if most > 0 {
-		timer := time.NewTimer(most)
-		defer timer.Stop()
-		end = timer.C
-	}
+	end := time.NewTimer(most)
+	defer end.Stop()
 	select {
 	case <-ctx.Done():
 	case <-s.kick:
 	case <-applied:
-	case <-end:
+	case <-end.C:
 	}
 }
 

@@ -16,8 +16,10 @@ import (
 
 var (
 	// ErrFenced: a later leader has claimed the table. It is the end of
-	// shipping in this term.
-	ErrFenced = errors.New("a later leader has the bucket")
+	// shipping in this term. Where no such leader is, the site's nodes are
+	// behind what they themselves have shipped: terms went back with the disks.
+	ErrFenced = errors.New("a later leader has the bucket: if skerry members shows another leader, that one ships and nothing is to be done; " +
+		"if all nodes were put back from older copies, stop them and bring back each node's newest data, or take another --site")
 	// ErrHistory: the bucket holds another history of a site of this name.
 	ErrHistory = errors.New("the bucket holds another history of this site: restore it, or take another --site")
 	// ErrForeign: somebody else changed the table's rows or settings.
@@ -58,6 +60,7 @@ type table struct {
 	has       fsm.IntervalSet // rows the table has
 	shipped   uint64          // number of the last commit that added rows
 	committed time.Time       // when that was, by its writer's clock; zero when not known
+	named     names           // what the log says from its begin on; read when orphans are looked for
 }
 
 // openTable reads a log from commit `from` on, the last that the site's marks
@@ -195,7 +198,7 @@ func (t *table) check(n int64, own *delta.Info) error {
 	case order > 0 && own.Epoch.Incarnation > t.me.epoch.Incarnation:
 		return fmt.Errorf("%w (incarnation %d, this site is %d)", ErrHistory, own.Epoch.Incarnation, t.me.epoch.Incarnation)
 	case order > 0:
-		return fmt.Errorf("%w (term %d, node %s)", ErrFenced, own.Epoch.Term, own.Node)
+		return fmt.Errorf("claimed by node %s in term %d, this is term %d: %w", own.Node, own.Epoch.Term, t.me.epoch.Term, ErrFenced)
 	}
 	if t.epoch != (delta.Epoch{}) {
 		if order, err := own.Epoch.Compare(t.epoch); err != nil || order < 0 {

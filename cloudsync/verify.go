@@ -148,7 +148,10 @@ func (a *audit) listData(ctx context.Context) error {
 			return nil
 		}
 		detail := "no commit names it; readers of the table never see it"
-		if f, ok := parseFileName(name); ok && f.rows.First > lastOf(a.covered) {
+		switch f, ok := parseFileName(name); {
+		case ok && a.covered.Contains(f.rows):
+			detail += ", and the leader removes it when it is a day old"
+		case ok && f.rows.First > lastOf(a.covered):
 			detail = "no commit names it; it goes on where the table ends, so its commit is still to come, was never made, or was removed"
 		}
 		a.r.note(a.table, Orphan, name, "%s", detail)

@@ -235,7 +235,7 @@ func (d *Dir) List(ctx context.Context, prefix, after string, f func(Object) err
 		if err != nil {
 			return err
 		}
-		found = append(found, Object{Name: name, Size: info.Size()})
+		found = append(found, Object{Name: name, Size: info.Size(), Modified: info.ModTime()})
 		return nil
 	})
 	if err != nil {

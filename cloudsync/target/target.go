@@ -14,6 +14,7 @@ import (
 	"io"
 	"net/url"
 	"strings"
+	"time"
 )
 
 var (
@@ -33,6 +34,9 @@ const MaxName = 512
 type Object struct {
 	Name string
 	Size int64 // bytes
+	// Modified is when the object was written, by the store's clock; zero
+	// where the store does not tell.
+	Modified time.Time
 }
 
 // Target is a store of objects. Names are relative, made of parts joined by
