@@ -252,6 +252,15 @@ func (n *Node) Secret() (key [16]byte, ok bool) {
 	return g.Secret, ok
 }
 
+// Known tells whether this node's replica remembers that a message with this
+// key and content was stored. It never blocks; false says nothing.
+func (n *Node) Known(key fsm.Key, content uint64) bool {
+	r := n.replica
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.state.Known(key, content)
+}
+
 // takeSnapshots has raft take a snapshot when enough log has come since the
 // last. The log is kept back to the snapshot before.
 func (n *Node) takeSnapshots(ctx context.Context) {

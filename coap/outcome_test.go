@@ -55,9 +55,9 @@ func TestACopyIsNeverToldThatNothingWasStored(t *testing.T) {
 		peer := dialRaw(t, s.serve(t).Addr().String())
 		s.set(func(s *store) { s.lost = true }) // is stored, and nobody knows
 		peer.exchange(post(t, 8, "aa", "1")).want(t, message.GatewayTimeout, "aa")
-		s.set(func(s *store) { s.lost, s.err = false, cluster.ErrNoLeader })
+		s.set(func(s *store) { s.err = cluster.ErrNoLeader })
 		peer.exchange(post(t, 8, "aa", "1")).want(t, message.GatewayTimeout, "aa")
-		s.set(func(s *store) { s.err = nil })
+		s.set(func(s *store) { s.lost, s.err = false, nil })
 		peer.exchange(post(t, 8, "aa", "1")).want(t, message.Changed, "aa")
 		if got := values(s); got != "1" {
 			t.Errorf("stored %q, want one reading", got)
@@ -73,6 +73,24 @@ func TestACopyIsNeverToldThatNothingWasStored(t *testing.T) {
 		peer.exchange(post(t, 9, "bb", "2")).want(t, message.ServiceUnavailable, "bb")
 		if n := server.Stats().Duplicates; n != 1 {
 			t.Errorf("%d duplicates counted, want 1", n)
+		}
+	})
+	t.Run("when an earlier copy was stored through another gateway", func(t *testing.T) {
+		s := newStore(t)
+		one, other := dialRaw(t, s.serve(t).Addr().String()), s.serve(t, func(c *coap.Config) { c.Limits.PeerRate, c.Limits.PeerBurst = 1e-3, 2 })
+		timed := coap.Request{
+			Method: message.POST, Path: coap.ReadingPath("pump-7", "temperature"),
+			Typed: true, Format: 50, Payload: []byte(`{"value":21.6,"time":1700000000}`),
+		}
+		one.exchange(request(t, 1, "one", timed)).want(t, message.Changed, "one")
+		s.set(func(s *store) { s.err = cluster.ErrNoLeader })
+		again := dialRaw(t, other.Addr().String())
+		again.exchange(request(t, 2, "two", timed)).want(t, message.Changed, "two")    // no leader
+		again.exchange(request(t, 3, "tre", timed)).want(t, message.Changed, "tre")
+		again.exchange(request(t, 4, "for", timed)).want(t, message.Changed, "for")    // and beyond its rate
+		again.exchange(post(t, 5, "new", "1")).want(t, message.TooManyRequests, "new") // what is new is refused
+		if got := values(s); got != "21.6" {
+			t.Errorf("stored %q, want one reading", got)
 		}
 	})
 	t.Run("when it comes beyond its peer's rate", func(t *testing.T) {

@@ -75,11 +75,14 @@ func (s *Server) settle(box *outbox, l *load, result fsm.Result, err error) {
 		} else {
 			refusals[i] = refusalOfOutcome(result.Outcomes[i])
 		}
+		if s.remembered(l.flights[i], refusals[i]) {
+			refusals[i] = nil
+		}
 		fates[i] = fateOf(refusals[i])
 	}
 	s.intake.land(l, fates, time.Now())
 	for i, f := range l.flights {
-		known := err == nil && result.Outcomes[i].Known
+		known := err != nil || result.Outcomes[i].Known
 		s.answerFlight(box, f, fates[i], refusals[i], known)
 	}
 	box.flush()
@@ -99,11 +102,24 @@ func fateOf(r *refusal) fate {
 // turnAway refuses a load that was never sent.
 func (s *Server) turnAway(box *outbox, l *load, now time.Time) {
 	fates := make([]fate, len(l.flights))
+	refusals := make([]*refusal, len(l.flights))
+	for i, f := range l.flights {
+		if !s.remembered(f, refusedSlow) {
+			refusals[i] = refusedSlow
+		}
+		fates[i] = fateOf(refusals[i])
+	}
 	s.intake.land(l, fates, now)
 	for i, f := range l.flights {
-		s.answerFlight(box, f, fates[i], refusedSlow, false)
+		s.answerFlight(box, f, fates[i], refusals[i], true)
 	}
 	box.flush()
+}
+
+// remembered tells that a refusal would be wrong: it says that nothing was
+// stored, or that nobody knows, and the site remembers an earlier copy.
+func (s *Server) remembered(f *flight, why *refusal) bool {
+	return why != nil && why != refusedConflict && s.cfg.Store.Known(f.key, f.content)
 }
 
 // answerFlight adds the answers to a flight that has landed.

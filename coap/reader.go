@@ -95,10 +95,21 @@ func (r *reader) submit(ctx context.Context) {
 			r.s.stats.duplicates.Add(1)
 			r.out.add(&r.posts[i].to, &stored)
 		case isRefused:
-			r.refuse(&r.posts[i].to, v.refused)
+			r.turnAway(&r.posts[i], v.refused)
 		}
 	}
 	clear(r.posts) // keep no reading alive
+}
+
+// turnAway refuses a post of which nothing was sent, unless the site remembers
+// an earlier copy: "nothing was stored" must be true of every copy.
+func (r *reader) turnAway(p *post, why *refusal) {
+	if why != refusedConflict && r.s.cfg.Store.Known(p.key, p.content) {
+		r.s.stats.duplicates.Add(1)
+		r.out.add(&p.to, &stored)
+		return
+	}
+	r.refuse(&p.to, why)
 }
 
 // handle judges one datagram.

@@ -31,7 +31,7 @@ type store struct {
 	gated      string        // only what has a reading of this device waits; "" for all
 	err        error         // Propose returns it, having stored nothing
 	unreadable error         // Range returns it
-	lost       bool          // Propose stores, and returns ErrUnknown
+	lost       bool          // Propose stores, and returns ErrUnknown; Known knows nothing yet
 	proposed   chan struct{} // gets one for each proposal that arrives, if not nil
 }
 
@@ -52,6 +52,12 @@ func (s *store) Secret() ([16]byte, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return testSecret, !s.unbegun
+}
+
+func (s *store) Known(key fsm.Key, content uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.lost && s.state.Known(key, content)
 }
 
 // set changes the store's behaviour.

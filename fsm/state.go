@@ -150,5 +150,12 @@ func (s *State) Task(id string) (Task, bool) {
 	return Task{}, false
 }
 
+// Known tells whether the dedup window remembers that a message with this key
+// and content was stored.
+func (s *State) Known(key Key, content uint64) bool {
+	known := s.window.find(&key, keyHash(&key))
+	return known != nil && (known.content == content || known.content == 0 || content == 0)
+}
+
 // Remembered is the number of keys in the dedup window.
 func (s *State) Remembered() int { return s.window.n }
