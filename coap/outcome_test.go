@@ -84,11 +84,14 @@ func TestACopyIsNeverToldThatNothingWasStored(t *testing.T) {
 		}
 		one.exchange(request(t, 1, "one", timed)).want(t, message.Changed, "one")
 		s.set(func(s *store) { s.err = cluster.ErrNoLeader })
-		again := dialRaw(t, other.Addr().String())
-		again.exchange(request(t, 2, "two", timed)).want(t, message.Changed, "two")    // no leader
-		again.exchange(request(t, 3, "tre", timed)).want(t, message.Changed, "tre")
-		again.exchange(request(t, 4, "for", timed)).want(t, message.Changed, "for")    // and beyond its rate
-		again.exchange(post(t, 5, "new", "1")).want(t, message.TooManyRequests, "new") // what is new is refused
+		fast := dialRaw(t, other.Addr().String())
+		fast.exchange(post(t, 2, "a", "1")).want(t, message.ServiceUnavailable, "a")
+		fast.exchange(post(t, 3, "b", "2")).want(t, message.ServiceUnavailable, "b")
+		fast.exchange(request(t, 4, "two", timed)).want(t, message.Changed, "two") // beyond its rate
+		fast.exchange(post(t, 5, "c", "3")).want(t, message.TooManyRequests, "c")
+		slow := dialRaw(t, other.Addr().String())
+		slow.exchange(request(t, 6, "three", timed)).want(t, message.Changed, "three") // no leader
+		slow.exchange(post(t, 7, "d", "4")).want(t, message.ServiceUnavailable, "d")
 		if got := values(s); got != "21.6" {
 			t.Errorf("stored %q, want one reading", got)
 		}
