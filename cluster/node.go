@@ -252,9 +252,9 @@ func (n *Node) Secret() (key [16]byte, ok bool) {
 	return g.Secret, ok
 }
 
-// Known tells whether this node's replica remembers that a message with this
-// key and content was stored. It never blocks; false says nothing.
-func (n *Node) Known(key fsm.Key, content uint64) bool {
+// Known is the answer that this node's replica remembers for a message with
+// this key and content. It never blocks; ok false says nothing.
+func (n *Node) Known(key fsm.Key, content uint64) (o fsm.Outcome, ok bool) {
 	r := n.replica
 	r.mu.RLock()
 	defer r.mu.RUnlock()

@@ -19,7 +19,8 @@ const (
 // majority of disks and applied. It works on any node. A *fsm.Batch or
 // *fsm.FrameCommand is retried by its keys until ctx is done, 60 s at most. A
 // result may hold refusals. Errors: ErrNoLeader and ErrOverloaded (nothing was
-// stored, ever), ErrUnknown (it may have been), ErrClosed.
+// stored, ever, of a message that Known does not remember), ErrUnknown (it may
+// have been), ErrClosed.
 //
 // Where there is no leader and nothing was sent yet it waits 5 s, then returns
 // ErrNoLeader. It always returns within 60 s.
@@ -31,11 +32,13 @@ func (n *Node) Propose(ctx context.Context, cmd fsm.Command) (fsm.Result, error)
 	ctx, cancel := context.WithTimeout(ctx, retryFor)
 	defer cancel()
 	p := proposal{n: n, op: op, body: body, start: time.Now(), keyed: op == fsm.OpReadings || op == fsm.OpFrame}
-	if p.keyed {
-		p.items = 1
-		if b, ok := cmd.(*fsm.Batch); ok {
-			p.items = len(b.Items)
+	switch c := cmd.(type) {
+	case *fsm.Batch:
+		for i := range c.Items {
+			p.asks = append(p.asks, ask{c.Items[i].Key, c.Items[i].Content})
 		}
+	case *fsm.FrameCommand:
+		p.asks = []ask{{c.Key, c.Content}}
 	}
 	return p.run(ctx)
 }
@@ -73,8 +76,8 @@ type proposal struct {
 	n     *Node
 	op    fsm.Op
 	body  []byte
-	items int
-	keyed bool // retries are recognised by their keys
+	asks  []ask // what the window may know the answer to
+	keyed bool  // retries are recognised by their keys
 	start time.Time
 	doubt bool        // a copy was sent whose fate is not known
 	born  fsm.LogTime // of the first copy that is in doubt
@@ -84,14 +87,14 @@ func (p *proposal) run(ctx context.Context) (fsm.Result, error) {
 	for {
 		to, err := p.n.awaitLeader(ctx, p.start.Add(leaderPatience), p.doubt)
 		if err != nil {
-			return fsm.Result{}, p.failed(ErrNoLeader)
+			return p.failed(ErrNoLeader)
 		}
 		born, err := p.n.born(ctx, to)
 		// The clock is read after born was told: a process that was paused
 		// before, and so is late, finds out here; one paused after it sends a
 		// copy that Apply refuses.
 		if late := time.Since(p.start) > retryFor; late || (err == nil && ctx.Err() != nil) {
-			return fsm.Result{}, p.failed(ErrNoLeader)
+			return p.failed(ErrNoLeader)
 		}
 		if err == nil {
 			a := p.send(ctx, to, p.bornOf(born))
@@ -104,23 +107,40 @@ func (p *proposal) run(ctx context.Context) (fsm.Result, error) {
 					return fsm.Result{}, ErrUnknown
 				}
 			case errors.Is(a.err, ErrOverloaded), errors.Is(a.err, ErrClosed):
-				return fsm.Result{}, p.failed(a.err)
+				return p.failed(a.err)
 			case a.fate == refused && !errors.Is(a.err, ErrNotLeader):
-				return fsm.Result{}, p.failed(a.err)
+				return p.failed(a.err)
 			}
 		}
 		if err := pause(ctx, retryPause); err != nil {
-			return fsm.Result{}, p.failed(ErrNoLeader)
+			return p.failed(ErrNoLeader)
 		}
 	}
 }
 
-// failed is certain when no copy's fate is in doubt.
-func (p *proposal) failed(certain error) error {
-	if p.doubt {
-		return ErrUnknown
+// ask is a message as the window knows it.
+type ask struct {
+	key     fsm.Key
+	content uint64
+}
+
+// failed gives up. What it says is certain when no copy's fate is in doubt, and
+// true of all messages that Known does not remember: an earlier copy may have
+// come another way. Where all are remembered, theirs is the answer.
+func (p *proposal) failed(certain error) (fsm.Result, error) {
+	var known fsm.Result
+	for _, a := range p.asks {
+		if o, ok := p.n.Known(a.key, a.content); ok {
+			known.Outcomes = append(known.Outcomes, o)
+		}
 	}
-	return certain
+	switch {
+	case len(p.asks) > 0 && len(known.Outcomes) == len(p.asks):
+		return known, nil
+	case p.doubt:
+		return fsm.Result{}, ErrUnknown
+	}
+	return fsm.Result{}, certain
 }
 
 // bornOf is when the next copy was born, now that the leader told its log time.

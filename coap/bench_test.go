@@ -15,8 +15,8 @@ import (
 // measured is the front door alone.
 type nothing struct{}
 
-func (nothing) Known(fsm.Key, uint64) bool { return false }
-func (nothing) Secret() ([16]byte, bool)   { return testSecret, true }
+func (nothing) Known(fsm.Key, uint64) (o fsm.Outcome, ok bool) { return o, false }
+func (nothing) Secret() ([16]byte, bool)                       { return testSecret, true }
 
 func (nothing) Propose(_ context.Context, cmd fsm.Command) (fsm.Result, error) {
 	outcomes := make([]fsm.Outcome, len(cmd.(*fsm.Batch).Items))

@@ -16,8 +16,8 @@ type Store interface {
 	Propose(ctx context.Context, cmd fsm.Command) (fsm.Result, error)
 	// Secret is the secret of keys; ok is false until the site has begun.
 	Secret() (secret [16]byte, ok bool)
-	// Known tells whether this node knows that such a message was stored.
-	Known(key fsm.Key, content uint64) bool
+	// Known is this node's memory of such a message's outcome.
+	Known(key fsm.Key, content uint64) (o fsm.Outcome, ok bool)
 }
 
 // Readings is what gets need of the site as this node has applied it.

@@ -119,7 +119,11 @@ func (s *Server) turnAway(box *outbox, l *load, now time.Time) {
 // remembered tells that a refusal would be wrong: it says that nothing was
 // stored, or that nobody knows, and the site remembers an earlier copy.
 func (s *Server) remembered(f *flight, why *refusal) bool {
-	return why != nil && why != refusedConflict && s.cfg.Store.Known(f.key, f.content)
+	if why == nil || why == refusedConflict {
+		return false
+	}
+	_, known := s.cfg.Store.Known(f.key, f.content)
+	return known
 }
 
 // answerFlight adds the answers to a flight that has landed.

@@ -104,7 +104,7 @@ func (r *reader) submit(ctx context.Context) {
 // turnAway refuses a post of which nothing was sent, unless the site remembers
 // an earlier copy: "nothing was stored" must be true of every copy.
 func (r *reader) turnAway(p *post, why *refusal) {
-	if why != refusedConflict && r.s.cfg.Store.Known(p.key, p.content) {
+	if _, known := r.s.cfg.Store.Known(p.key, p.content); known && why != refusedConflict {
 		r.s.stats.duplicates.Add(1)
 		r.out.add(&p.to, &stored)
 		return

@@ -54,10 +54,13 @@ func (s *store) Secret() ([16]byte, bool) {
 	return testSecret, !s.unbegun
 }
 
-func (s *store) Known(key fsm.Key, content uint64) bool {
+func (s *store) Known(key fsm.Key, content uint64) (o fsm.Outcome, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.lost && s.state.Known(key, content)
+	if s.lost {
+		return o, false
+	}
+	return s.state.Known(key, content)
 }
 
 // set changes the store's behaviour.

@@ -150,11 +150,14 @@ func (s *State) Task(id string) (Task, bool) {
 	return Task{}, false
 }
 
-// Known tells whether the dedup window remembers that a message with this key
-// and content was stored.
-func (s *State) Known(key Key, content uint64) bool {
+// Known is the answer that the dedup window remembers for a message with this
+// key and content; ok is false when it remembers none.
+func (s *State) Known(key Key, content uint64) (o Outcome, ok bool) {
 	known := s.window.find(&key, keyHash(&key))
-	return known != nil && (known.content == content || known.content == 0 || content == 0)
+	if known == nil || (known.content != content && known.content != 0 && content != 0) {
+		return Outcome{}, false
+	}
+	return Outcome{Code: Stored, First: Seq(known.first &^ frameBit), Known: true}, true
 }
 
 // Remembered is the number of keys in the dedup window.
