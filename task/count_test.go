@@ -251,11 +251,16 @@ func TestLostAnswersCountNothingTwice(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			t.Logf("seed %d", seed)
 			rng := rand.New(rand.NewPCG(seed, 0))
+			var mu sync.Mutex // guards fates
+			fates := rand.New(rand.NewPCG(seed, 1))
 			m := newModel(t)
 			c := newCrew(m, "n1", "n2", "n3")
 			m.create("hot", count(t, "pump", "pressure", "> 10", 10*time.Second, "stats/hot"))
 			m.onMeet(func(fsm.Command) (bool, error) {
-				switch rng.IntN(5) {
+				mu.Lock()
+				fate := fates.IntN(5)
+				mu.Unlock()
+				switch fate {
 				case 0:
 					return false, cluster.ErrUnknown
 				case 1:
