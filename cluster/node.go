@@ -128,7 +128,7 @@ func Open(cfg Config) (node *Node, err error) {
 		return nil, err
 	}
 	if n.raft, err = raft.NewRaft(n.raftConfig(), n.replica, n.logs.Log, n.logs.Stable, n.logs.Snapshot, n.filter); err != nil {
-		return nil, fmt.Errorf("start from %s: %w", cfg.Dir, err)
+		return nil, fmt.Errorf("start from %s: %w: if it is damaged, move the directory away and start with an empty one; the others bring the data back", cfg.Dir, err)
 	}
 	n.filter.Watch(n.raft)
 	n.replica.started(n.logs.DropOlder, n.keepLog)

@@ -201,10 +201,28 @@ func (r *replica) Restore(rc io.ReadCloser) error {
 	defer r.applied.notify()
 	defer r.closing.notify()
 	defer r.mu.Unlock()
-	if r.installed != nil {
-		if err := r.installed(); err != nil {
-			return err
-		}
+	if r.installed == nil { // the node starts: raft tries the snapshot before
+		return r.replace(state)
+	}
+	err = r.installed()
+	if err == nil {
+		err = r.replace(state)
+	}
+	if err != nil {
+		r.fail(fmt.Errorf("a leader's snapshot was not put in place: %w", err))
+	}
+	return err
+}
+
+// replace takes a restored state for the present one. The caller holds mu.
+func (r *replica) replace(state *fsm.State) error {
+	frames, err := r.frames.restore(state.OpenFrames())
+	if err != nil {
+		return err
+	}
+	r.missingFrames = map[fsm.Seq]fsm.Frame{}
+	for _, f := range frames {
+		r.missingFrames[f.Seq] = f
 	}
 	r.missing = map[segmentKey]fsm.Cut{}
 	pending := map[segmentKey]bool{}
@@ -217,14 +235,6 @@ func (r *replica) Restore(rc io.ReadCloser) error {
 				r.missing[key] = c
 			}
 		}
-	}
-	frames, err := r.frames.restore(state.OpenFrames())
-	if err != nil {
-		return err
-	}
-	r.missingFrames = map[fsm.Seq]fsm.Frame{}
-	for _, f := range frames {
-		r.missingFrames[f.Seq] = f
 	}
 	r.state = state
 	r.index, _ = state.Digest()
