@@ -166,7 +166,7 @@ func TestWeather(t *testing.T) {
 	}
 
 	s.nodes[1].command(nil, "cloud", "sync")
-	for _, engine := range []string{"deltalake", "duckdb"} {
+	for _, engine := range tableReaders {
 		t.Run(engine+" counts every reading once", func(t *testing.T) {
 			countInBucket(t, engine, s.table("readings"), count)
 		})
