@@ -52,9 +52,6 @@ func cloudSync(c *cli.Context) error {
 	if _, err := operands(c); err != nil {
 		return err
 	}
-	if _, err := wantsJSON(c); err != nil {
-		return err
-	}
 	cl, err := dial(c)
 	if err != nil {
 		return err

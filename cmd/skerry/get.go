@@ -48,7 +48,7 @@ func get(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	cl, err := dial(c)
+	cl, err := connect(c)
 	if err != nil {
 		return err
 	}

@@ -32,8 +32,17 @@ func toFlag() cli.Flag {
 	return &cli.StringFlag{Name: "to", EnvVars: []string{"SKERRY_TO"}, Usage: "CoAP `URL` of a node, or several with commas between them (default: " + defaultTo + ")"}
 }
 
-// dial makes the HTTP client that the global flags describe.
+// dial is connect for a command that prints a table or JSON. Another -o is an
+// error before the node is asked for anything.
 func dial(c *cli.Context) (*client.Client, error) {
+	if _, err := wantsJSON(c); err != nil {
+		return nil, err
+	}
+	return connect(c)
+}
+
+// connect makes the HTTP client that the global flags describe.
+func connect(c *cli.Context) (*client.Client, error) {
 	token := c.String("token")
 	if file := c.String("token-file"); file != "" {
 		if token != "" {

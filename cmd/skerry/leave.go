@@ -20,9 +20,6 @@ func leave(c *cli.Context) error {
 	if _, err := operands(c); err != nil {
 		return err
 	}
-	if _, err := wantsJSON(c); err != nil {
-		return err
-	}
 	cl, err := dial(c)
 	if err != nil {
 		return err

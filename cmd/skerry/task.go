@@ -74,9 +74,6 @@ func taskCreate(c *cli.Context) error {
 	if err != nil {
 		return usageError{err}
 	}
-	if _, err := wantsJSON(c); err != nil {
-		return err
-	}
 	cl, err := dial(c)
 	if err != nil {
 		return err
@@ -120,9 +117,6 @@ func taskShow(c *cli.Context) error {
 func taskCancel(c *cli.Context) error {
 	id, err := operands(c, "TASK")
 	if err != nil {
-		return err
-	}
-	if _, err := wantsJSON(c); err != nil {
 		return err
 	}
 	cl, err := dial(c)
