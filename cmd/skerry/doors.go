@@ -1,11 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -117,27 +117,10 @@ func packKey(site interface{ Secret() ([16]byte, bool) }) func(string, []fsm.Rec
 	}
 }
 
-// encodePack writes readings of any devices as one SenML JSON pack: the packs
-// of each run of one device, one after the other. A base name holds until the
-// next one.
+// encodePack writes readings of any devices as one SenML JSON pack.
 func encodePack(readings []fsm.Reading) ([]byte, error) {
-	pack := []byte{'['}
-	for len(readings) > 0 {
-		n := 1
-		for n < len(readings) && readings[n].Device == readings[0].Device {
-			n++
-		}
-		part, done := senml.Encode(senml.JSON, readings[0].Device, readings[:n], senml.MaxPack)
-		if done == 0 {
-			return nil, fmt.Errorf("reading %d does not fit a SenML pack: ask for another format", readings[0].Seq)
-		}
-		if len(pack) > 1 {
-			pack = append(pack, ',')
-		}
-		pack = append(pack, bytes.Trim(part, "[]")...)
-		readings = readings[done:]
-	}
-	return append(pack, ']'), nil
+	pack, _ := senml.EncodeMany(senml.JSON, readings, math.MaxInt)
+	return pack, nil
 }
 
 // cameraDomain keeps cameras' keys apart from those of package key.

@@ -1,10 +1,6 @@
 package senml
 
-import (
-	"github.com/fxamacker/cbor/v2"
-
-	"skerry/fsm"
-)
+import "github.com/fxamacker/cbor/v2"
 
 // The major types of CBOR (RFC 8949 section 3.1).
 const (
@@ -45,7 +41,7 @@ func decodeCBOR(b []byte, r *resolver) error {
 	if !ok {
 		return &Error{Reason: "is not a CBOR array: SenML is a list of records"}
 	}
-	r.readings = make([]fsm.Record, 0, min(max(n, 1), MaxRecords))
+	r.expect(min(max(n, 1), MaxRecords))
 	for ; in.next(&n); n-- {
 		if err := r.begin(); err != nil {
 			return err
@@ -98,7 +94,7 @@ func (in *cborValues) field(r *resolver, f *fields) error {
 		in.skip()
 		return nil
 	}
-	if err := f.read(l, in); err != nil {
+	if err := r.read(f, l, in); err != nil {
 		return r.wrong(l.String(), err.Error())
 	}
 	return nil

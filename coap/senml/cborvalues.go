@@ -129,10 +129,13 @@ func (in *cborValues) number() (float64, error) {
 }
 
 func (in *cborValues) float() (float64, error) {
+	const null = 22 // a simple value; the sizes of floats follow it
 	size := in.b[0] & 0x1f
 	bits, _ := in.head()
 	var v float64
 	switch size {
+	case null:
+		return 0, errNull
 	case 25:
 		v = halfFloat(uint16(bits))
 	case 26:

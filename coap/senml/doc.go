@@ -1,4 +1,5 @@
-// Package senml reads and writes SenML packs (RFC 8428) in JSON and CBOR.
+// Package senml reads and writes SenML packs (RFC 8428) in JSON and CBOR, and
+// reads Fetch and Patch Packs (RFC 8790).
 //
 // Decode turns a pack into records whose base fields are resolved, whose names
 // are split into device and resource, and which fsm has found valid. A pack is
@@ -16,6 +17,9 @@
 //   - Times below 2^28 s, after the base time is added, count from the moment
 //     the message came in (RFC 8428 section 4.5.3) and stay relative.
 //
+// DecodeFetch and DecodePatch read the packs of RFC 8790 by the same rules: what
+// to read, and what to change.
+//
 // CBOR may use text labels ("n" for 0), indefinite lengths and decimal
 // fractions. The package is pure: it knows no clock, socket or log.
 package senml
@@ -32,6 +36,6 @@ const (
 type Format uint8
 
 const (
-	JSON Format = 1 + iota // content formats 110 and 111
-	CBOR                   // content formats 112 and 113
+	JSON Format = 1 + iota // content formats 110 and 111, and 320 of RFC 8790
+	CBOR                   // content formats 112 and 113, and 322 of RFC 8790
 )

@@ -2,6 +2,7 @@ package senml
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"strconv"
 
@@ -20,20 +21,30 @@ var cborShort = func() cbor.EncMode {
 }()
 
 // Encode writes readings of one device as a pack of at most limit bytes. It
-// returns the pack and the number of readings that went into it, which may be
-// 0; those left out are the last ones. The base name is the device and a '/',
-// so that Split gives back the names; times are absolute.
+// returns the pack and the number of readings that went into it, at most
+// MaxRecords; those left out are the last ones. The base name is the device and
+// a '/', so that Split gives back the names; times are absolute.
 func Encode(format Format, device string, readings []fsm.Reading, limit int) (pack []byte, n int) {
-	const frame = 3 // the array: a CBOR head, or brackets
 	if len(readings) > MaxRecords {
 		readings = readings[:MaxRecords]
 	}
+	return encode(format, readings, limit, func(int) string { return device })
+}
+
+// EncodeMany is Encode for readings of any devices, as many as the limit lets
+// in. A base name stands where the device changes, and holds until the next.
+func EncodeMany(format Format, readings []fsm.Reading, limit int) (pack []byte, n int) {
+	return encode(format, readings, limit, func(i int) string { return readings[i].Device })
+}
+
+func encode(format Format, readings []fsm.Reading, limit int, device func(int) string) (pack []byte, n int) {
+	const frame = 5 // the array: a CBOR head, or brackets
 	var body []byte
+	var before string
 	for i := range readings {
-		before := len(body)
-		base := ""
-		if i == 0 {
-			base = device + "/"
+		whole, base := len(body), ""
+		if now := device(i); i == 0 || now != before {
+			base, before = now+"/", now
 		}
 		if format == CBOR {
 			body = appendCBORRecord(body, base, &readings[i])
@@ -44,7 +55,7 @@ func Encode(format Format, device string, readings []fsm.Reading, limit int) (pa
 			body = appendJSONRecord(body, base, &readings[i])
 		}
 		if len(body)+frame > limit {
-			body = body[:before]
+			body = body[:whole]
 			break
 		}
 		n++
@@ -56,13 +67,16 @@ func Encode(format Format, device string, readings []fsm.Reading, limit int) (pa
 }
 
 func cborArrayHead(n int) []byte {
+	const head = majorArray << 5
 	switch {
 	case n < 24:
-		return []byte{majorArray<<5 | byte(n)}
-	case n < 256:
-		return []byte{majorArray<<5 | 24, byte(n)}
+		return []byte{head | byte(n)}
+	case n < 1<<8:
+		return []byte{head | 24, byte(n)}
+	case n < 1<<16:
+		return []byte{head | 25, byte(n >> 8), byte(n)}
 	}
-	return []byte{majorArray<<5 | 25, byte(n >> 8), byte(n)}
+	return binary.BigEndian.AppendUint32([]byte{head | 26}, uint32(n))
 }
 
 // cborRecord is a record as RFC 8428 section 6 numbers its labels.

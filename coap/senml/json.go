@@ -84,7 +84,7 @@ func (in jsonValues) field(r *resolver, f *fields, key string) error {
 		}
 		return in.skip(r, key)
 	}
-	err := f.read(l, in)
+	err := r.read(f, l, in)
 	if err == nil {
 		return nil
 	}
@@ -119,6 +119,9 @@ func (in jsonValues) number() (float64, error) {
 	t, err := in.Token()
 	if err != nil {
 		return 0, err
+	}
+	if t == nil {
+		return 0, errNull
 	}
 	n, ok := t.(json.Number)
 	if !ok {

@@ -50,4 +50,7 @@ func (s *labels) add(l label)     { *s |= 1 << (l - firstLabel) }
 const (
 	baseLabels  labels = 1<<(labelN-firstLabel) - 1 // all below n
 	valueLabels labels = 1<<(labelV-firstLabel) | 1<<(labelVS-firstLabel) | 1<<(labelVB-firstLabel) | 1<<(labelVD-firstLabel)
+	// notFetched are the labels of values, sums and their bases: a Fetch Record
+	// selects by name, unit and time alone.
+	notFetched labels = valueLabels | 1<<(labelS-firstLabel) | 1<<(labelBV-firstLabel) | 1<<(labelBS-firstLabel)
 )

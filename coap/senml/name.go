@@ -44,7 +44,7 @@ func Split(base, name string) (device, resource string, err error) {
 func ResourcesOf(device string) Namer {
 	return func(base, name string) (string, string, error) {
 		if base != "" {
-			return "", "", errors.New("a base name is not taken here, where the path names the device: leave bn out, or POST to /r")
+			return "", "", errors.New("a base name is not taken here, where the path names the device: leave bn out, or send the pack to /r")
 		}
 		return device, name, nil
 	}

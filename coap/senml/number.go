@@ -24,6 +24,7 @@ var (
 	errInteger   = errors.New("integer is beyond 2^53 and would be rounded: send it as text (vs, or a JSON string)")
 	errNotFinite = errors.New("is not a finite number")
 	errNotNumber = errors.New("is not a number")
+	errNull      = fmt.Errorf("%w: null stands for a removal, in a Patch Pack alone", errNotNumber)
 )
 
 // ParseNumber reads a decimal number. Integers beyond 2^53 and what no double

@@ -20,6 +20,7 @@ type fields struct {
 	vs           string
 	vb           bool
 	vd           []byte
+	null         bool // v is null: a Patch Pack's removal
 }
 
 // values reads the value of the label a format's decoder stands at. The errors
@@ -68,17 +69,42 @@ func (f *fields) read(l label, from values) (err error) {
 	return err
 }
 
-// resolver holds the base fields in effect and the readings so far.
+// kind is what the records of a pack become.
+type kind uint8
+
+const (
+	ofReadings  kind = iota // RFC 8428
+	ofSelectors             // a Fetch Pack, RFC 8790 section 3.1
+	ofChanges               // a Patch Pack, RFC 8790 section 3.2
+)
+
+// resolver holds the base fields in effect and what came of the records so far:
+// of the three lists, the one of its kind.
 type resolver struct {
-	name     Namer
-	seen     int // records, those without a reading too
-	base     fields
-	readings []fsm.Record
+	kind      kind
+	name      Namer
+	seen      int    // records, those without a reading too
+	base      fields // set tells which base fields are in effect
+	readings  []fsm.Record
+	selectors []Selector
+	changes   []Change
 }
 
 // wrong makes the error of the record in hand.
 func (r *resolver) wrong(label, reason string) error {
 	return &Error{Record: r.seen, Label: label, Reason: reason}
+}
+
+// expect makes room for n records.
+func (r *resolver) expect(n int) {
+	switch r.kind {
+	case ofSelectors:
+		r.selectors = make([]Selector, 0, n)
+	case ofChanges:
+		r.changes = make([]Change, 0, n)
+	default:
+		r.readings = make([]fsm.Record, 0, n)
+	}
 }
 
 // begin counts a record.
@@ -98,36 +124,68 @@ func (r *resolver) unknown(label string) error {
 	return nil
 }
 
-// add resolves a record and keeps its reading, if it has one.
+// read takes the value of a known label into f, as the kind of pack allows it.
+func (r *resolver) read(f *fields, l label, from values) error {
+	if r.kind == ofSelectors && notFetched.has(l) {
+		return errFetchedValue
+	}
+	err := f.read(l, from)
+	if r.kind == ofChanges && l == labelV && errors.Is(err, errNull) {
+		f.null = true
+		return nil
+	}
+	return err
+}
+
+// add resolves a record and keeps what it says.
 func (r *resolver) add(f *fields) error {
 	if err := r.rebase(f); err != nil {
 		return err
 	}
+	switch r.kind {
+	case ofSelectors:
+		return r.addSelector(f)
+	case ofChanges:
+		return r.addChange(f)
+	}
 	if f.set&valueLabels == 0 {
 		return r.valueless(f)
 	}
-	if bits.OnesCount16(uint16(f.set&valueLabels)) > 1 {
-		return r.wrong("", "has more than one value: a record takes one of v, vs, vb and vd")
-	}
-	rec := fsm.Record{Unit: f.u}
-	if rec.Unit == "" {
-		rec.Unit = r.base.bu
-	}
-	var err error
-	if rec.Time, rec.Relative, err = ParseTime(r.base.bt + f.t); err != nil {
-		return r.wrong("t", err.Error())
-	}
-	if rec.Value, err = r.value(f); err != nil {
+	rec, err := r.record(f)
+	if err != nil {
 		return err
-	}
-	if rec.Device, rec.Resource, err = r.names(f.n); err != nil {
-		return err
-	}
-	if err := rec.Validate(); err != nil {
-		return r.wrong("", err.Error())
 	}
 	r.readings = append(r.readings, rec)
 	return nil
+}
+
+// record resolves a record that has a value.
+func (r *resolver) record(f *fields) (fsm.Record, error) {
+	if bits.OnesCount16(uint16(f.set&valueLabels)) > 1 {
+		return fsm.Record{}, r.wrong("", "has more than one value: a record takes one of v, vs, vb and vd")
+	}
+	rec := fsm.Record{Unit: r.unit(f)}
+	var err error
+	if rec.Time, rec.Relative, err = ParseTime(r.base.bt + f.t); err != nil {
+		return rec, r.wrong("t", err.Error())
+	}
+	if rec.Value, err = r.value(f); err != nil {
+		return rec, err
+	}
+	if rec.Device, rec.Resource, err = r.names(f.n); err != nil {
+		return rec, err
+	}
+	if err := rec.Validate(); err != nil {
+		return rec, r.wrong("", err.Error())
+	}
+	return rec, nil
+}
+
+func (r *resolver) unit(f *fields) string {
+	if f.u != "" {
+		return f.u
+	}
+	return r.base.bu
 }
 
 // rebase puts a record's base fields into effect, for itself and those after it.
@@ -135,6 +193,7 @@ func (r *resolver) rebase(f *fields) error {
 	if f.set&baseLabels == 0 {
 		return nil
 	}
+	r.base.set |= f.set & baseLabels
 	if f.set.has(labelBVer) {
 		if f.bver != math.Trunc(f.bver) || f.bver < 1 || f.bver > maxVersion {
 			return r.wrong("bver", fmt.Sprintf("version %g is not known: versions 1 to %d are", f.bver, maxVersion))
