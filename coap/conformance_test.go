@@ -137,7 +137,6 @@ func TestRejection(t *testing.T) {
 		{"an unknown critical option gets 4.02", "41 02 00 08 aa " + path + " d1 29 00 ff 31", "4.02"},
 		{"an unknown critical option in a NON gets nothing", "51 02 00 08 aa " + path + " d1 29 00 ff 31", ""},
 		{"OSCORE gets 4.02", "41 02 00 08 aa 90 21 72 01 64 01 78 ff 31", "4.02"},
-		{"Block1 gets 4.02", "41 02 00 08 aa " + path + " d1 03 0e ff 31", "4.02"},
 		{"Uri-Port of three bytes gets 4.02", "41 02 00 08 aa 73 01 02 03 41 72 01 64 01 78 ff 31", "4.02"},
 		{"a code of class 1 is reset", "40 25 00 08 " + path + " ff 31", reset},
 		{"a code of class 7 is reset", "40 e2 00 08 " + path + " ff 31", reset},

@@ -1,9 +1,11 @@
 package coap
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,27 +32,64 @@ const (
 // read is a GET, decoded. It holds no memory of the datagram.
 type read struct {
 	target
-	accept  uint32
-	choosy  bool // accept is meant
+	*ask
 	query   cluster.Query
 	history bool
 }
 
-// get decodes a GET.
-func (r *reader) get(at target) (read, error) {
-	g := read{target: at}
-	g.accept, g.choosy = r.msg.Uint(message.Accept)
-	if at.place != atSeries {
+// get answers a GET, at once or from a goroutine of its own.
+func (d *desk) get(ctx context.Context, q *call) (*reply, error) {
+	if q.from.over {
+		return nil, refusedRate
+	}
+	g, err := d.read(q)
+	if err != nil {
+		return nil, err
+	}
+	if !g.slow() {
+		return d.s.answer(ctx, &g)
+	}
+	if !d.proven(q.from) { // before a disk is asked for an answer that may be large
+		d.challenge(q)
+		return nil, nil
+	}
+	return nil, d.s.readBeside(ctx, g, q.to)
+}
+
+// read decodes a GET.
+func (d *desk) read(q *call) (read, error) {
+	q.to.ask = d.ask()
+	g := read{target: q.at, ask: q.to.ask}
+	if q.at.place != atSeries {
 		return g, nil
 	}
-	g.query = cluster.Query{Device: at.device, Resource: at.resource, To: math.MaxInt64, Limit: maxHistory}
-	for q := range r.msg.Values(message.URIQuery) {
-		if err := g.parameter(string(q)); err != nil {
+	g.query = cluster.Query{Device: q.at.device, Resource: q.at.resource, To: math.MaxInt64, Limit: maxHistory}
+	for parameter := range d.msg.Values(message.URIQuery) {
+		if err := g.parameter(string(parameter)); err != nil {
 			return g, err
 		}
 		g.history = true
 	}
 	return g, nil
+}
+
+// ask reads how the client wants its representation.
+func (d *desk) ask() *ask {
+	a := &ask{}
+	a.accept, a.choosy = d.msg.Uint(message.Accept)
+	for tag := range d.msg.Values(message.ETag) {
+		a.etags = append(a.etags, bytes.Clone(tag))
+	}
+	return a
+}
+
+// validate turns an answer that the client has already into 2.03 (RFC 7252
+// section 5.10.6.2).
+func (a *ask) validate(r *reply) *reply {
+	if len(r.etag) == 0 || !slices.ContainsFunc(a.etags, func(tag []byte) bool { return bytes.Equal(tag, r.etag) }) {
+		return r
+	}
+	return &reply{code: message.Valid, etag: r.etag, maxAge: r.maxAge}
 }
 
 func (g *read) parameter(q string) (err error) {
@@ -96,25 +135,25 @@ func (g *read) slow() bool {
 
 // answer reads from the site as this node has applied it. The error is always
 // a *refusal.
-func (s *Server) answer(ctx context.Context, g *read) (reply, error) {
+func (s *Server) answer(ctx context.Context, g *read) (*reply, error) {
 	if g.place == atTime {
 		if g.choosy && g.accept != formatText {
-			return reply{}, unacceptable("text (0)")
+			return nil, unacceptable("text (0)")
 		}
 		return content(formatText, wallSeconds(s.cfg.Now()))
 	}
 	view, err := s.cfg.View(ctx)
 	if err != nil {
-		return reply{}, s.refusalOfRead(err)
+		return nil, s.refusalOfRead(err)
 	}
 	answer, err := g.from(ctx, view)
 	if err != nil {
-		return reply{}, s.refusalOfRead(err)
+		return nil, s.refusalOfRead(err)
 	}
 	return answer, nil
 }
 
-func (g *read) from(ctx context.Context, view View) (reply, error) {
+func (g *read) from(ctx context.Context, view View) (*reply, error) {
 	switch {
 	case g.place == atDevice:
 		return g.latestOf(view)
@@ -139,10 +178,10 @@ func (s *Server) refusalOfRead(err error) *refusal {
 	return refusedInternal
 }
 
-func (g *read) latest(view Readings) (reply, error) {
+func (g *read) latest(view Readings) (*reply, error) {
 	reading, ok := view.Latest(g.device, g.resource)
 	if !ok {
-		return reply{}, refuse(message.NotFound, "there is no reading of %s/%s", g.device, g.resource)
+		return nil, refuse(message.NotFound, "there is no reading of %s/%s", g.device, g.resource)
 	}
 	own := uint32(formatText)
 	if reading.Value.Kind == fsm.Data {
@@ -157,63 +196,63 @@ func (g *read) latest(view Readings) (reply, error) {
 	case g.accept == formatSenMLJSON || g.accept == formatSenMLCBOR:
 		return g.pack([]fsm.Reading{reading})
 	}
-	return reply{}, unacceptable("text (0), bytes (42) where the value is bytes, SenML in JSON (110) or CBOR (112), and image/jpeg (22) for a frame")
+	return nil, unacceptable("text (0), bytes (42) where the value is bytes, SenML in JSON (110) or CBOR (112), and image/jpeg (22) for a frame")
 }
 
-func (g *read) latestOf(view Readings) (reply, error) {
+func (g *read) latestOf(view Readings) (*reply, error) {
 	readings := view.LatestOf(g.device)
 	if len(readings) == 0 {
-		return reply{}, refuse(message.NotFound, "there is no reading of %s", g.device)
+		return nil, refuse(message.NotFound, "there is no reading of %s", g.device)
 	}
 	return g.pack(readings)
 }
 
 // between answers with the first readings of the range that fit.
-func (g *read) between(ctx context.Context, view Readings) (reply, error) {
+func (g *read) between(ctx context.Context, view Readings) (*reply, error) {
 	page, err := view.Range(ctx, g.query)
 	if err != nil {
-		return reply{}, err
+		return nil, err
 	}
 	return g.pack(page.Readings)
 }
 
 // pack is SenML in the format asked for, in JSON if none was. What does not fit
 // into maxPayload is left out at the end.
-func (g *read) pack(readings []fsm.Reading) (reply, error) {
+func (g *read) pack(readings []fsm.Reading) (*reply, error) {
 	format, encoding := uint16(formatSenMLJSON), senml.JSON
 	switch {
 	case g.choosy && g.accept == formatSenMLCBOR:
 		format, encoding = formatSenMLCBOR, senml.CBOR
 	case g.choosy && g.accept != formatSenMLJSON:
-		return reply{}, unacceptable("SenML in JSON (110) or CBOR (112)")
+		return nil, unacceptable("SenML in JSON (110) or CBOR (112)")
 	}
 	body, n := senml.Encode(encoding, g.device, readings, maxPayload)
 	if n == 0 && len(readings) > 0 {
-		return reply{}, needsBlocks()
+		return nil, needsBlocks()
 	}
 	return content(format, body)
 }
 
-func (g *read) frame(ctx context.Context, view Frames) (reply, error) {
+func (g *read) frame(ctx context.Context, view Frames) (*reply, error) {
 	f, ok := view.LatestFrame(g.device, g.resource)
 	if !ok {
-		return reply{}, refuse(message.NotFound, "there is no frame of %s/%s", g.device, g.resource)
+		return nil, refuse(message.NotFound, "there is no frame of %s/%s", g.device, g.resource)
 	}
 	if f.Size > maxPayload {
-		return reply{}, needsBlocks()
+		return nil, needsBlocks()
 	}
 	picture, err := view.JPEG(ctx, f.Seq)
 	if err != nil {
-		return reply{}, err
+		return nil, err
 	}
 	return content(formatJPEG, picture)
 }
 
-func content(format uint16, body []byte) (reply, error) {
+func content(format uint16, body []byte) (*reply, error) {
 	if len(body) > maxPayload {
-		return reply{}, needsBlocks()
+		return nil, needsBlocks()
 	}
-	return reply{code: message.Content, format: format, typed: true, payload: body}, nil
+	return &reply{code: message.Content, format: format, typed: true, payload: body}, nil
 }
 
 func needsBlocks() *refusal {
@@ -241,9 +280,10 @@ func (s *Server) readBeside(ctx context.Context, g read, to envelope) error {
 		if err != nil {
 			refused := refusalOf(err)
 			s.stats.refused[refused.reason].Add(1)
-			answer = refused.reply()
+			said := refused.reply()
+			answer = &said
 		}
-		box.add(&to, &answer)
+		box.add(&to, answer)
 		box.flush()
 	})
 	return nil

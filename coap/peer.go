@@ -17,11 +17,13 @@ const (
 	flooding          // beyond its rate by another burst: not answered
 )
 
-// peer is an endpoint that sent something. The reader owns it, but for flights.
+// peer is an endpoint that sent something. Who reads its messages owns it, but
+// for flights.
 type peer struct {
 	tokens  float64 // -burst <= tokens <= burst
 	at      time.Time
-	flights int // messages on their way; guarded by intake.mu
+	proven  time.Time // until then it is known to receive what is sent to it
+	flights int       // messages on their way; guarded by intake.mu
 }
 
 // peers remembers endpoints in two generations: when the younger is full, the
@@ -38,18 +40,22 @@ func newPeers(l Limits) *peers {
 // meet finds an endpoint and charges it for a datagram of size bytes.
 func (p *peers) meet(from netip.AddrPort, size int, now time.Time) (*peer, standing) {
 	who := p.find(from, now)
-	elapsed := now.Sub(who.at)
-	who.at = now
-	burst := p.limits.PeerBurst
-	who.tokens = min(burst, who.tokens+elapsed.Seconds()*p.limits.PeerRate)
-	who.tokens = max(-burst, who.tokens-1-float64(size/bytesPerToken))
+	return who, who.charge(&p.limits, size, now)
+}
+
+// charge takes a datagram of size bytes off a peer's bucket.
+func (p *peer) charge(l *Limits, size int, now time.Time) standing {
+	elapsed := now.Sub(p.at)
+	p.at = now
+	p.tokens = min(l.PeerBurst, p.tokens+elapsed.Seconds()*l.PeerRate)
+	p.tokens = max(-l.PeerBurst, p.tokens-1-float64(size/bytesPerToken))
 	switch {
-	case who.tokens >= 0:
-		return who, welcome
-	case who.tokens > -burst:
-		return who, over
+	case p.tokens >= 0:
+		return welcome
+	case p.tokens > -l.PeerBurst:
+		return over
 	}
-	return who, flooding
+	return flooding
 }
 
 func (p *peers) find(from netip.AddrPort, now time.Time) *peer {

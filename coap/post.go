@@ -2,8 +2,8 @@ package coap
 
 import (
 	"bytes"
+	"context"
 	"image/jpeg"
-	"net/netip"
 
 	"skerry/coap/key"
 	"skerry/coap/message"
@@ -11,66 +11,90 @@ import (
 	"skerry/fsm"
 )
 
-// post turns a POST or PUT into what the intake takes.
-func (r *reader) post(at target, datagram []byte, from netip.AddrPort) (post, error) {
-	if !r.keyed() {
-		return post{}, refusedNotBegun
+// post takes a POST or PUT; it is answered with the outcome.
+func (d *desk) post(_ context.Context, q *call) (*reply, error) {
+	if !d.keyed() {
+		return nil, refusedNotBegun
 	}
 	var p post
 	var err error
-	format, given := r.msg.Uint(message.ContentFormat)
+	format, given := d.msg.Uint(message.ContentFormat)
 	switch {
-	case at.place == atSeries && given && format == formatJPEG:
-		p.frame, err = frame(at, r.msg.Payload)
-	case at.place == atSeries:
-		p.records, err = r.one(at, format)
+	case q.at.place == atSeries && given && format == formatJPEG:
+		p.frame, err = frame(q.at, q.body)
+	case q.at.place == atSeries:
+		p.records, err = d.one(q, format)
 	default:
-		p.records, err = r.pack(at, format, given)
+		p.records, err = pack(q, format, given)
 	}
 	if err != nil {
-		return post{}, err
+		return nil, err
 	}
-	return p, r.identify(&p, datagram, from)
+	return nil, d.take(q, &p)
+}
+
+// take keys a post, after a check of who may say it, and hands it to the intake
+// with the turn's others.
+func (d *desk) take(q *call, p *post) error {
+	if p.frame != nil {
+		if err := q.mayWrite(p.frame.Device); err != nil {
+			return err
+		}
+	}
+	for i := range p.records {
+		if i > 0 && p.records[i].Device == p.records[i-1].Device {
+			continue
+		}
+		if err := q.mayWrite(p.records[i].Device); err != nil {
+			return err
+		}
+	}
+	if err := d.identify(p, q); err != nil {
+		return err
+	}
+	p.from, p.over, p.to = q.from.peer, q.from.over, q.to
+	d.posts = append(d.posts, *p)
+	return nil
 }
 
 // keyed tells whether the site's secret is known; it is once the site has begun.
-func (r *reader) keyed() bool {
-	if r.keys == nil {
-		if secret, ok := r.s.cfg.Store.Secret(); ok {
-			r.keys = key.NewMaker(secret)
+func (d *desk) keyed() bool {
+	if d.keys == nil {
+		if secret, ok := d.s.cfg.Store.Secret(); ok {
+			d.keys = key.NewMaker(secret)
 		}
 	}
-	return r.keys != nil
+	return d.keys != nil
 }
 
 // one is the reading of a body with one value. It lies in the read's own chunk
 // of records, so that 64 posts cost one allocation.
-func (r *reader) one(at target, format uint32) ([]fsm.Record, error) {
-	rec, err := single(format, r.msg.Payload)
+func (d *desk) one(q *call, format uint32) ([]fsm.Record, error) {
+	rec, err := single(format, q.body)
 	if err != nil {
 		return nil, err
 	}
-	rec.Device, rec.Resource = at.device, at.resource
+	rec.Device, rec.Resource = q.at.device, q.at.resource
 	if err := rec.Validate(); err != nil {
 		return nil, refuse(message.BadRequest, "%s", err)
 	}
-	if r.records == nil {
-		r.records = make([]fsm.Record, 0, r.expected) // never grows
+	if d.records == nil {
+		d.records = make([]fsm.Record, 0, d.expected) // grows only when requests that were held are served
 	}
-	r.records = append(r.records, rec)
-	n := len(r.records)
-	return r.records[n-1 : n : n], nil
+	d.records = append(d.records, rec)
+	n := len(d.records)
+	return d.records[n-1 : n : n], nil
 }
 
-func (r *reader) pack(at target, format uint32, given bool) ([]fsm.Record, error) {
-	encoding, err := packFormat(format, given, r.msg.Payload)
+func pack(q *call, format uint32, given bool) ([]fsm.Record, error) {
+	encoding, err := packFormat(format, given, q.body)
 	if err != nil {
 		return nil, err
 	}
-	if at.place == atDevice {
-		return senml.Decode(encoding, r.msg.Payload, senml.ResourcesOf(at.device))
+	if q.at.place == atDevice {
+		return senml.Decode(encoding, q.body, senml.ResourcesOf(q.at.device))
 	}
-	return senml.Decode(encoding, r.msg.Payload, senml.Split)
+	return senml.Decode(encoding, q.body, senml.Split)
 }
 
 // frame is a camera's picture, taken now. Its size in pixels is read from the
@@ -94,30 +118,44 @@ func frame(at target, body []byte) (*fsm.FrameCommand, error) {
 }
 
 // identify gives a post its key, and its size.
-func (r *reader) identify(p *post, datagram []byte, from netip.AddrPort) error {
+func (d *desk) identify(p *post, q *call) error {
 	records := p.records
 	if f := p.frame; f != nil { // it is known again as bytes would be
 		records = []fsm.Record{{Device: f.Device, Resource: f.Resource, Relative: true, Value: fsm.DataValue(f.JPEG)}}
 	}
 	p.bytes = sizeOf(records)
-	if name, named := r.query("id"); named {
+	if name, named := d.query("id"); named {
 		var err error
-		p.key, p.content, err = r.keys.OfName(records[0].Device, string(name), records)
+		p.key, p.content, err = d.keys.OfName(q.from.identity(records[0].Device), string(name), records)
 		if err != nil {
 			return refuse(message.BadRequest, "%s", err)
 		}
 		return nil
 	}
 	var timed bool
-	if p.key, timed = r.keys.OfContent(records); !timed {
-		p.key = r.keys.OfDatagram(from, datagram)
+	if p.key, timed = d.keys.OfContent(records); !timed {
+		p.key = d.keyOf(q)
 	}
 	return nil
 }
 
+// identity is who a message's ?id= belongs to: the device that its sender
+// proved to be, or else the one the message is about.
+func (f *source) identity(device string) string {
+	if f.session != nil && f.session.device != "" {
+		return f.session.device
+	}
+	return device
+}
+
+// keyOf is the key of a message that only its transport can tell from others.
+func (d *desk) keyOf(q *call) fsm.Key {
+	return d.keys.OfDatagram(q.from.from, q.from.datagram)
+}
+
 // query is the value of the first query parameter of a name.
-func (r *reader) query(name string) (value []byte, ok bool) {
-	for q := range r.msg.Values(message.URIQuery) {
+func (d *desk) query(name string) (value []byte, ok bool) {
+	for q := range d.msg.Values(message.URIQuery) {
 		if len(q) > len(name) && q[len(name)] == '=' && string(q[:len(name)]) == name {
 			return q[len(name)+1:], true
 		}

@@ -48,8 +48,29 @@ func (r *raw) send(datagram []byte) {
 	}
 }
 
-// receive returns the next datagram.
+// receive returns the next datagram that is no ping. It rejects pings, as every
+// CoAP stack does.
 func (r *raw) receive() []byte {
+	r.tb.Helper()
+	for {
+		b := r.next()
+		if len(b) != 4 || b[0] != 0x40 || b[1] != 0 {
+			return b
+		}
+		r.send([]byte{0x70, 0, b[2], b[3]})
+	}
+}
+
+// prove makes the server know that the peer receives what is sent to it.
+func (r *raw) prove() {
+	r.tb.Helper()
+	r.exchange(request(r.tb, 0xfffe, "proof", coap.Request{
+		Method: message.GET, Path: coap.ReadingPath("nobody", "nothing"), Query: []string{"from=0"},
+	}))
+}
+
+// next returns the next datagram.
+func (r *raw) next() []byte {
 	r.tb.Helper()
 	if err := r.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		r.tb.Fatal(err)

@@ -1,6 +1,7 @@
 package coap
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net"
 	"net/netip"
@@ -19,28 +20,66 @@ const maxDiagnostic = 256
 type envelope struct {
 	addr    net.Addr
 	from    netip.AddrPort
-	control []byte // names the address it came to; nil when there is only one
+	control []byte   // names the address it came to; nil when there is only one
+	session *session // nil for plain UDP, whose three fields stand above
 	token   [message.MaxToken]byte
-	size    uint8 // of the token
+	long    []byte // a token that does not fit there (RFC 8974)
+	size    uint8  // of the token
 	kind    message.Type
+	mute    uint8 // classes of answers that are not wanted, as No-Response has them
+	stamp   bool  // it asked for the server's time
 	id      uint16
-	stamp   bool // it asked for the server's time
+	room    int  // bytes that the answer may have, 0 for any
+	ask     *ask // how a representation is wanted; nil for none
+}
+
+// envelope is made of the request in d.msg.
+func (d *desk) envelope(from *source) envelope {
+	e := envelope{
+		addr: from.addr, from: from.from, control: from.control, session: from.session,
+		kind: d.msg.Type, id: d.msg.ID,
+	}
+	if len(d.msg.Token) <= len(e.token) {
+		e.size = uint8(copy(e.token[:], d.msg.Token))
+	} else {
+		e.long = bytes.Clone(d.msg.Token)
+	}
+	if !d.proven(from) {
+		e.room = amplification * len(from.datagram)
+	}
+	if unwanted, ok := d.msg.Uint(message.NoResponse); ok {
+		e.mute = uint8(unwanted)
+	}
+	_, e.stamp = d.msg.Option(message.ServerTime)
+	return e
 }
 
 // same tells whether two requests are one datagram sent twice, as far as
 // their answers go.
 func (e *envelope) same(o *envelope) bool {
-	return e.from == o.from && e.id == o.id && e.kind == o.kind && e.size == o.size && e.token == o.token
+	return e.from == o.from && e.id == o.id && e.kind == o.kind && e.session == o.session &&
+		e.size == o.size && e.token == o.token && bytes.Equal(e.long, o.long)
 }
+
+// muted tells whether an answer of a class is not wanted (RFC 7967 section 2).
+func (e *envelope) muted(c message.Code) bool { return e.mute>>(c.Class()-1)&1 == 1 }
 
 // reply is the answer to one request.
 type reply struct {
 	code    message.Code
 	format  uint16 // of the payload; meant when typed
 	typed   bool
-	maxAge  uint32 // seconds, sent with 4.29 and 5.03
+	maxAge  uint32 // seconds; sent with 4.29 and 5.03, and where it is not 0
 	size1   uint32 // bytes that are taken, sent with 4.13
 	payload []byte
+	etag    []byte
+	options []option // further ones
+}
+
+// option is an option of a reply.
+type option struct {
+	number message.Number
+	value  []byte
 }
 
 // outbox gathers replies and sends them together. It belongs to one goroutine
@@ -52,43 +91,95 @@ type outbox struct {
 	out   []datagram
 }
 
-// add encodes a reply: an ACK for a CON, a NON for a NON (RFC 7252 section 5.2).
-func (o *outbox) add(to *envelope, r *reply) {
+// add encodes a reply: an ACK for a CON, a NON for a NON (RFC 7252 section
+// 5.2). It returns the reply's size in bytes, 0 when it leaves with a session.
+func (o *outbox) add(to *envelope, r *reply) int {
+	if to.ask != nil && r.code == message.Content {
+		r = o.s.shape(to.ask, r)
+	}
+	o.s.stats.responses[r.code].Add(1)
 	o.msg.Reset()
 	o.msg.Type, o.msg.ID = message.ACK, to.id
+	if to.muted(r.code) {
+		if to.kind == message.NON || to.session != nil && to.session.stream {
+			return 0
+		}
+		return o.post(to) // an empty ACK ends the retransmissions
+	}
 	if to.kind == message.NON {
 		o.msg.Type, o.msg.ID = message.NON, o.s.ids.next()
 	}
 	o.msg.Code = r.code
-	o.msg.Token = to.token[:to.size]
+	if o.msg.Token = to.long; to.long == nil {
+		o.msg.Token = to.token[:to.size]
+	}
 	o.msg.Payload = r.payload
+	o.describe(to, r)
+	if to.room > 0 && r.code.Class() != 2 {
+		return o.postWithin(to)
+	}
+	return o.post(to)
+}
+
+// describe adds the options.
+func (o *outbox) describe(to *envelope, r *reply) {
 	if r.typed {
 		o.msg.AddUint(message.ContentFormat, uint32(r.format))
 	}
+	if len(r.etag) > 0 {
+		o.msg.Add(message.ETag, r.etag)
+	}
 	if r.code == message.TooManyRequests || r.code == message.ServiceUnavailable {
 		o.msg.AddUint(message.MaxAge, max(1, r.maxAge))
+	} else if r.maxAge > 0 {
+		o.msg.AddUint(message.MaxAge, r.maxAge)
 	}
 	if r.size1 > 0 {
 		o.msg.AddUint(message.Size1, r.size1)
+	}
+	for _, more := range r.options {
+		o.msg.Add(more.number, more.value)
 	}
 	if to.stamp {
 		millis := uint64(o.s.cfg.Now().UnixMilli())
 		o.msg.Add(message.ServerTime, binary.BigEndian.AppendUint64(nil, millis))
 	}
-	o.s.stats.responses[r.code].Add(1)
-	o.post(to.addr, to.control)
+}
+
+// postWithin posts o.msg with as much of its text as its peer has room for.
+func (o *outbox) postWithin(to *envelope) int {
+	size := o.post(to)
+	if size <= to.room || len(o.msg.Payload) == 0 {
+		return size
+	}
+	o.takeBack()
+	text := o.msg.Payload
+	o.msg.Payload = []byte(cut(string(text), max(0, len(text)-(size-to.room))))
+	return o.post(to)
 }
 
 // reset rejects a message (RFC 7252 section 4.2).
-func (o *outbox) reset(id uint16, addr net.Addr, control []byte) {
-	o.msg.Reset()
-	o.msg.Type, o.msg.ID = message.RST, id
+func (o *outbox) reset(id uint16, to *source) {
 	o.s.stats.resets.Add(1)
-	o.post(addr, control)
+	o.empty(message.RST, id, to)
 }
 
-// post encodes o.msg for addr.
-func (o *outbox) post(addr net.Addr, control []byte) {
+// ping sends an empty CON, which its peer rejects (RFC 7252 section 4.3).
+func (o *outbox) ping(id uint16, to *source) { o.empty(message.CON, id, to) }
+
+func (o *outbox) empty(kind message.Type, id uint16, to *source) {
+	o.msg.Reset()
+	o.msg.Type, o.msg.ID = kind, id
+	o.post(&envelope{addr: to.addr, control: to.control, session: to.session})
+}
+
+// post encodes o.msg and returns its size in bytes, or lets its session take it
+// and returns 0.
+func (o *outbox) post(to *envelope) int {
+	if to.session != nil {
+		to.session.deliver(&o.msg)
+		return 0
+	}
 	at := len(o.arena)
 	var err error
 	if o.arena, err = o.msg.Append(o.arena); err != nil {
@@ -105,7 +196,15 @@ func (o *outbox) post(addr net.Addr, control []byte) {
 		d.Buffers = make([][]byte, 1)
 	}
 	d.Buffers[0] = o.arena[at:len(o.arena):len(o.arena)]
-	d.Addr, d.OOB = addr, control
+	d.Addr, d.OOB = to.addr, to.control
+	return len(d.Buffers[0])
+}
+
+// takeBack takes the last datagram out again.
+func (o *outbox) takeBack() {
+	last := len(o.out) - 1
+	o.arena = o.arena[:len(o.arena)-len(o.out[last].Buffers[0])]
+	o.out = o.out[:last]
 }
 
 // flush sends what was added.

@@ -31,30 +31,13 @@ func (n names) of(b []byte) string {
 	return s
 }
 
-// place is what a path names.
-type place uint8
-
-const (
-	atPacks  place = iota // /r
-	atDevice              // /r/{device}
-	atSeries              // /r/{device}/{resource}
-	atTime                // /time
-)
-
-// target is a place with its names.
-type target struct {
-	place    place
-	device   string
-	resource string
-}
-
 // route reads the path. A device whose name has a '/' may come as one segment
 // or as several: the last segment is the resource, those between /r and it are
 // the device. With one segment after /r it is the device.
-func (r *reader) route() (target, error) {
+func (d *desk) route() (target, error) {
 	var first, second, last []byte
 	n := 0
-	for segment := range r.msg.Values(message.URIPath) {
+	for segment := range d.msg.Values(message.URIPath) {
 		switch n {
 		case 0:
 			first = segment
@@ -72,46 +55,20 @@ func (r *reader) route() (target, error) {
 	case n == 1:
 		return target{place: atPacks}, nil
 	case n == 2:
-		return target{place: atDevice, device: r.names.of(second)}, nil
+		return target{place: atDevice, device: d.names.of(second)}, nil
 	case n == 3:
-		return target{atSeries, r.names.of(second), r.names.of(last)}, nil
+		return target{atSeries, d.names.of(second), d.names.of(last)}, nil
 	}
-	return target{atSeries, r.joined(n - 2), r.names.of(last)}, nil
+	return target{atSeries, d.joined(n - 2), d.names.of(last)}, nil
 }
 
 // joined is the device of n segments.
-func (r *reader) joined(n int) string {
+func (d *desk) joined(n int) string {
 	var segments []string
-	for segment := range r.msg.Values(message.URIPath) {
+	for segment := range d.msg.Values(message.URIPath) {
 		segments = append(segments, string(segment))
 	}
 	return strings.Join(segments[1:1+n], "/")
-}
-
-// methods are what a place takes, for the text of 4.05.
-func (p place) methods() string {
-	switch p {
-	case atPacks:
-		return "POST a SenML pack"
-	case atDevice:
-		return "POST a SenML pack, or GET the latest values"
-	case atSeries:
-		return "POST or PUT a reading, or GET"
-	}
-	return "GET"
-}
-
-// takes tells whether a place has a method.
-func (p place) takes(method message.Code) bool {
-	switch method {
-	case message.GET:
-		return p != atPacks
-	case message.POST:
-		return p != atTime
-	case message.PUT:
-		return p == atSeries
-	}
-	return false
 }
 
 // packFormat is the encoding of a pack by its content format; without one, by

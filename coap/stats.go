@@ -36,6 +36,7 @@ type counters struct {
 	pings      atomic.Uint64
 	resets     atomic.Uint64
 	unsent     atomic.Uint64
+	challenged atomic.Uint64
 	requests   [32]atomic.Uint64 // by method
 	responses  [256]atomic.Uint64
 	refused    [reasons]atomic.Uint64
@@ -53,6 +54,7 @@ type Stats struct {
 	Pings      uint64            // empty CONs
 	Resets     uint64            // RSTs sent
 	Unsent     uint64            // replies that the kernel refused to send
+	Challenged uint64            // peers asked to prove their address before a large answer
 	Requests   map[string]uint64 // by method: GET, POST, ...; others as 0.05
 	Responses  map[string]uint64 // by code: 2.04, ...
 	Refused    map[string]uint64 // by reason; all reasons are there
@@ -71,7 +73,7 @@ func (s *Server) Stats() Stats {
 	c := &s.stats
 	st := Stats{
 		Datagrams: c.datagrams.Load(), Malformed: c.malformed.Load(), Pings: c.pings.Load(),
-		Resets: c.resets.Load(), Unsent: c.unsent.Load(), Duplicates: c.duplicates.Load(),
+		Resets: c.resets.Load(), Unsent: c.unsent.Load(), Challenged: c.challenged.Load(), Duplicates: c.duplicates.Load(),
 		Proposals: c.proposals.Load(), Readings: c.readings.Load(), Frames: c.frames.Load(),
 		Peers:    int(c.peers.Load()),
 		Requests: map[string]uint64{}, Responses: map[string]uint64{}, Refused: map[string]uint64{},

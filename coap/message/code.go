@@ -21,17 +21,29 @@ const (
 	POST   Code = 2
 	PUT    Code = 3
 	DELETE Code = 4
+	FETCH  Code = 5 // RFC 8132
+	PATCH  Code = 6
+	IPATCH Code = 7 // idempotent PATCH
 
+	Created              Code = 2<<5 | 1
+	Deleted              Code = 2<<5 | 2
+	Valid                Code = 2<<5 | 3
 	Changed              Code = 2<<5 | 4
 	Content              Code = 2<<5 | 5
+	Continue             Code = 2<<5 | 31 // RFC 7959
 	BadRequest           Code = 4 << 5
+	Unauthorized         Code = 4<<5 | 1
 	BadOption            Code = 4<<5 | 2
+	Forbidden            Code = 4<<5 | 3
 	NotFound             Code = 4<<5 | 4
 	MethodNotAllowed     Code = 4<<5 | 5
 	NotAcceptable        Code = 4<<5 | 6
+	Incomplete           Code = 4<<5 | 8 // RFC 7959
 	Conflict             Code = 4<<5 | 9 // RFC 8132
+	PreconditionFailed   Code = 4<<5 | 12
 	TooLarge             Code = 4<<5 | 13
 	UnsupportedFormat    Code = 4<<5 | 15
+	Unprocessable        Code = 4<<5 | 22 // RFC 8132
 	TooManyRequests      Code = 4<<5 | 29 // RFC 8516
 	InternalError        Code = 5 << 5
 	ServiceUnavailable   Code = 5<<5 | 3
@@ -65,6 +77,12 @@ func (c Code) Method() string {
 		return "PUT"
 	case DELETE:
 		return "DELETE"
+	case FETCH:
+		return "FETCH"
+	case PATCH:
+		return "PATCH"
+	case IPATCH:
+		return "iPATCH"
 	}
 	return c.String()
 }

@@ -3,15 +3,19 @@ package message
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	codec "github.com/plgd-dev/go-coap/v3/message"
-	"github.com/plgd-dev/go-coap/v3/message/codes"
-	"github.com/plgd-dev/go-coap/v3/udp/coder"
 )
 
 // Bounds of a message.
 const (
+	// MaxToken is the longest token of RFC 7252, and the longest that a client of
+	// ours makes.
 	MaxToken = 8
+	// MaxExtendedToken is the longest that is taken and echoed (RFC 8974 allows
+	// 65,804): the state of a stateless proxy fits.
+	MaxExtendedToken = 256
 	// MaxOptions is more than any request needs: 4 KiB of path in segments of
 	// 16 bytes.
 	MaxOptions = 256
@@ -27,7 +31,7 @@ type Message struct {
 	Type    Type
 	Code    Code
 	ID      uint16
-	Token   []byte // at most MaxToken
+	Token   []byte // at most MaxExtendedToken
 	Payload []byte
 
 	options codec.Options // ascending by number
@@ -81,18 +85,46 @@ func (m *Message) AddUint(n Number, value uint32) { m.Add(n, appendUint(nil, val
 
 // Append encodes m after b, which it may move.
 func (m *Message) Append(b []byte) ([]byte, error) {
-	out := codec.Message{
-		Type: codec.Type(m.Type), Code: codes.Code(m.Code), MessageID: int32(m.ID),
-		Token: m.Token, Options: m.options, Payload: m.Payload,
+	if len(m.Token) > MaxExtendedToken {
+		return b, fmt.Errorf("encode %v message: %w", m.Code, ErrToken)
 	}
-	at := len(b)
-	n, err := coder.DefaultCoder.Encode(out, b[at:cap(b)])
+	length, extra := tokenLength(len(m.Token))
+	b = append(b, 1<<6|byte(m.Type)<<4|length, byte(m.Code), byte(m.ID>>8), byte(m.ID))
+	b = append(b, extra...)
+	b = append(b, m.Token...)
+	n, err := m.options.Marshal(b[len(b):cap(b)])
 	if errors.Is(err, codec.ErrTooSmall) {
-		b = append(b, make([]byte, n)...)[:at]
-		n, err = coder.DefaultCoder.Encode(out, b[at:cap(b)])
+		b = slices.Grow(b, n)
+		n, err = m.options.Marshal(b[len(b):cap(b)])
 	}
 	if err != nil {
 		return b, fmt.Errorf("encode %v message: %w", m.Code, err)
 	}
-	return b[:at+n], nil
+	b = b[:len(b)+n]
+	if len(m.Payload) > 0 {
+		b = append(b, payloadMarker)
+		b = append(b, m.Payload...)
+	}
+	return b, nil
+}
+
+// The length of a token is 4 bits, of which the last values stand for more
+// bytes of length (RFC 8974 section 2.1).
+const (
+	oneByteMore  = 13
+	twoBytesMore = 14
+	oneByteFrom  = 13  // what its byte counts from
+	twoBytesFrom = 269 // what its bytes count from
+)
+
+// tokenLength is the length field of a token of n bytes, and its extension.
+func tokenLength(n int) (length byte, extra []byte) {
+	switch {
+	case n < oneByteMore:
+		return byte(n), nil
+	case n < twoBytesFrom:
+		return oneByteMore, []byte{byte(n - oneByteFrom)}
+	}
+	n -= twoBytesFrom
+	return twoBytesMore, []byte{byte(n >> 8), byte(n)}
 }

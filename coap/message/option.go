@@ -16,17 +16,22 @@ const (
 	IfNoneMatch   Number = 5
 	Observe       Number = 6
 	URIPort       Number = 7
+	LocationPath  Number = 8
 	URIPath       Number = 11
 	ContentFormat Number = 12
 	MaxAge        Number = 14
 	URIQuery      Number = 15
 	Accept        Number = 17
-	Block2        Number = 23
+	LocationQuery Number = 20
+	Block2        Number = 23 // RFC 7959
 	Block1        Number = 27
 	Size2         Number = 28
 	ProxyURI      Number = 35
 	ProxyScheme   Number = 39
 	Size1         Number = 60
+	Echo          Number = 252 // RFC 9175
+	NoResponse    Number = 258 // RFC 7967
+	RequestTag    Number = 292 // RFC 9175
 	// ServerTime is californium's: in a request it asks for the server's time,
 	// in the reply it is that, Unix milliseconds in 8 bytes, big-endian.
 	ServerTime Number = 65000
@@ -42,22 +47,30 @@ type rule struct {
 }
 
 // ruleOf returns the rule of an option that a server understands in a request.
-// Blocks, If-Match and If-None-Match are not among them yet, so a request that
-// depends on them is told so.
 func ruleOf(n Number) (rule, bool) {
 	switch n {
 	case URIPath, URIQuery:
 		return rule{0, 255, true}, true
-	case ContentFormat, Accept:
+	case ContentFormat, Accept, URIPort:
 		return rule{0, 2, false}, true
-	case URIHost:
+	case URIHost, ProxyScheme:
 		return rule{1, 255, false}, true
-	case URIPort:
-		return rule{0, 2, false}, true
 	case ProxyURI:
 		return rule{1, 1034, false}, true
-	case ProxyScheme:
-		return rule{1, 255, false}, true
+	case Block1, Block2, Observe:
+		return rule{0, 3, false}, true
+	case IfMatch, RequestTag:
+		return rule{0, 8, true}, true
+	case ETag:
+		return rule{1, 8, true}, true
+	case IfNoneMatch:
+		return rule{0, 0, false}, true
+	case Size1, Size2:
+		return rule{0, 4, false}, true
+	case NoResponse:
+		return rule{0, 1, false}, true
+	case Echo:
+		return rule{1, 40, false}, true
 	case ServerTime:
 		return rule{0, 8, false}, true
 	}

@@ -31,7 +31,7 @@ const (
 var (
 	ErrVersion = errors.New("not CoAP version 1")
 	ErrShort   = errors.New("shorter than its header says")
-	ErrToken   = errors.New("token length 9 to 15 is reserved")
+	ErrToken   = errors.New("token is longer than 256 bytes, or its length is reserved")
 	ErrOptions = errors.New("options are malformed")
 	ErrMarker  = errors.New("payload marker without a payload")
 	ErrEmpty   = errors.New("empty message with a token, options or payload")
@@ -42,10 +42,6 @@ var (
 type OptionError struct{ Number Number }
 
 func (e *OptionError) Error() string {
-	switch e.Number {
-	case Block1, Block2:
-		return fmt.Sprintf("option %d (block-wise transfer) is not known: send the whole body in one datagram", e.Number)
-	}
 	return fmt.Sprintf("option %d is critical and not understood, or its value has a wrong length, or it stands twice", e.Number)
 }
 
@@ -98,25 +94,50 @@ func (m *Message) rejection() Kind {
 // parseBody reads what follows the type and ID.
 func (m *Message) parseBody(b []byte) error {
 	code := Code(b[1])
-	size := int(b[0] & 0xf)
 	switch {
-	case size > MaxToken:
-		return ErrToken
-	case code == Empty && (len(b) > headerSize || size > 0):
+	case code == Empty && len(b) > headerSize, code == Empty && b[0]&0xf > 0:
 		return ErrEmpty
 	case code.Class() != 0 && !code.IsResponse():
 		return ErrClass
-	case len(b) < headerSize+size:
-		return ErrShort
 	}
-	payload, err := m.parseOptions(b[headerSize+size:])
+	token, rest, err := splitToken(b[0]&0xf, b[headerSize:])
 	if err != nil {
 		return err
 	}
-	m.Code = code
-	m.Token = b[headerSize : headerSize+size]
-	m.Payload = payload
+	payload, err := m.parseOptions(rest)
+	if err != nil {
+		return err
+	}
+	m.Code, m.Token, m.Payload = code, token, payload
 	return nil
+}
+
+// splitToken takes the token off what follows the header, by the length field
+// of the header (RFC 7252 section 3, RFC 8974 section 2.1).
+func splitToken(length byte, b []byte) (token, rest []byte, err error) {
+	size := int(length)
+	switch {
+	case length <= MaxToken:
+	case length == oneByteMore:
+		if len(b) < 1 {
+			return nil, nil, ErrShort
+		}
+		size, b = oneByteFrom+int(b[0]), b[1:]
+	case length == twoBytesMore:
+		if len(b) < 2 {
+			return nil, nil, ErrShort
+		}
+		size, b = twoBytesFrom+int(binary.BigEndian.Uint16(b)), b[2:]
+	default:
+		return nil, nil, ErrToken
+	}
+	if size > MaxExtendedToken {
+		return nil, nil, ErrToken
+	}
+	if len(b) < size {
+		return nil, nil, ErrShort
+	}
+	return b[:size:size], b[size:], nil
 }
 
 // parseOptions reads the options and returns the payload. The codec is given

@@ -1,0 +1,186 @@
+package coap
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"time"
+
+	"skerry/coap/key"
+	"skerry/coap/message"
+	"skerry/fsm"
+)
+
+// desk serves the messages that one goroutine reads, whatever they came over:
+// the datagrams of the UDP socket, or those of one session. All it holds is its
+// own. A turn is what one read brought: begin, then each message, then end.
+type desk struct {
+	s          *Server
+	out        *outbox
+	msg        message.Message
+	names      names
+	keys       *key.Maker // nil until the site has begun
+	challenged challenges // of plain UDP
+	call       call       // the request in hand
+
+	// Of the turn in hand.
+	now      time.Time
+	expected int // messages
+	posts    []post
+	records  []fsm.Record // handed to the intake with the posts
+	verdicts []verdict
+}
+
+func newDesk(s *Server) *desk {
+	return &desk{s: s, out: &outbox{s: s}, names: names{}}
+}
+
+// source is where a message came from, and who sent it.
+type source struct {
+	peer     *peer
+	over     bool           // the peer is beyond its rate
+	session  *session       // nil for plain CoAP over UDP
+	from     netip.AddrPort // the peer's address
+	datagram []byte         // nil for what came over a stream
+	// Of plain UDP: where answers go, and from which of our addresses.
+	addr    net.Addr
+	control []byte
+}
+
+// call is a request on its way through the desk. It shares the memory of the
+// datagram.
+type call struct {
+	from *source
+	to   envelope
+	at   target
+	body []byte // the payload, or all of a body that came in blocks
+}
+
+// begin begins a turn of about n messages.
+func (d *desk) begin(now time.Time, n int) {
+	d.now, d.expected = now, n
+	d.posts, d.records, d.verdicts = d.posts[:0], nil, d.verdicts[:0]
+}
+
+// end gives the turn's posts to the intake and sends what was answered.
+func (d *desk) end(ctx context.Context) {
+	if len(d.posts) > 0 {
+		d.submit(ctx)
+	}
+	d.out.flush()
+}
+
+// submit gives the posts of a turn to the intake and answers those it decides.
+func (d *desk) submit(ctx context.Context) {
+	var start []*load
+	d.verdicts, start = d.s.intake.submit(d.posts, d.now, d.verdicts)
+	for _, l := range start {
+		d.s.propose(ctx, l)
+	}
+	for i, v := range d.verdicts {
+		switch v.kind {
+		case isKnown:
+			d.s.stats.duplicates.Add(1)
+			d.out.add(&d.posts[i].to, &stored)
+		case isRefused:
+			d.turnAway(&d.posts[i], v.refused)
+		}
+	}
+	clear(d.posts) // keep no reading alive
+}
+
+// turnAway refuses a post of which nothing was sent, unless the site remembers
+// an earlier copy: "nothing was stored" must be true of every copy.
+func (d *desk) turnAway(p *post, why *refusal) {
+	if _, known := d.s.cfg.Store.Known(p.key, p.content); known && why != refusedConflict {
+		d.s.stats.duplicates.Add(1)
+		d.out.add(&p.to, &stored)
+		return
+	}
+	d.refuse(&p.to, why)
+}
+
+// datagram judges a datagram of the UDP socket or of a DTLS session.
+func (d *desk) datagram(ctx context.Context, from *source) {
+	kind, err := message.Parse(from.datagram, &d.msg)
+	if err != nil {
+		d.s.stats.malformed.Add(1)
+	}
+	switch kind {
+	case message.Request:
+		d.request(ctx, from)
+	case message.BadRequestOption:
+		to := d.envelope(from)
+		d.refuse(&to, refuse(message.BadOption, "%s", err))
+	case message.Reset:
+		if err == nil {
+			d.s.stats.pings.Add(1)
+		}
+		d.out.reset(d.msg.ID, from)
+	case message.Response:
+		d.response(ctx, from)
+	}
+}
+
+// response takes what answers a message of ours: a CON of ours acknowledged, or
+// a message rejected. A response proper is none of ours, as we send no requests.
+func (d *desk) response(ctx context.Context, from *source) {
+	switch {
+	case d.msg.Type == message.RST && from.session == nil && d.prove(ctx, from):
+	case d.msg.Type == message.CON:
+		d.out.reset(d.msg.ID, from)
+	}
+}
+
+// request serves the request in d.msg.
+func (d *desk) request(ctx context.Context, from *source) {
+	d.s.stats.requests[d.msg.Code].Add(1)
+	q := &d.call
+	*q = call{from: from, to: d.envelope(from), body: d.msg.Payload}
+	answer, err := d.serve(ctx, q)
+	switch {
+	case err != nil:
+		d.refuse(&q.to, refusalOf(err))
+	case answer != nil:
+		d.answer(q, answer)
+	}
+}
+
+// serve returns the answer, nil when it comes later.
+func (d *desk) serve(ctx context.Context, q *call) (*reply, error) {
+	if _, ok := d.msg.Option(message.ProxyURI); ok {
+		return nil, refuse(message.ProxyingNotSupported, "this is no proxy: leave Proxy-Uri out")
+	}
+	if _, ok := d.msg.Option(message.ProxyScheme); ok {
+		return nil, refuse(message.ProxyingNotSupported, "this is no proxy: leave Proxy-Scheme out")
+	}
+	d.checkEcho(q)
+	var err error
+	if q.at, err = d.route(); err != nil {
+		return nil, err
+	}
+	handle := q.at.place.handler(d.msg.Code)
+	if handle == nil {
+		return nil, refuse(message.MethodNotAllowed, "%s is not taken here: %s", d.msg.Code.Method(), q.at.place.methods())
+	}
+	if whole, err := d.assemble(q); err != nil || whole != nil {
+		return whole, err
+	}
+	return handle(d, ctx, q)
+}
+
+// answer sends an answer, unless it would make a peer that proved nothing a
+// means to flood another: then the peer is asked to prove its address first.
+func (d *desk) answer(q *call, r *reply) {
+	size := d.out.add(&q.to, r)
+	if q.to.room > 0 && size > q.to.room {
+		d.out.takeBack()
+		d.challenge(q)
+	}
+}
+
+func (d *desk) refuse(to *envelope, refused *refusal) {
+	d.s.stats.refused[refused.reason].Add(1)
+	answer := refused.reply()
+	d.out.add(to, &answer)
+}

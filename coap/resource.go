@@ -1,0 +1,71 @@
+package coap
+
+import (
+	"context"
+
+	"skerry/coap/message"
+)
+
+// place is what a path names.
+type place uint8
+
+const (
+	atPacks  place = iota // /r
+	atDevice              // /r/{device}
+	atSeries              // /r/{device}/{resource}
+	atTime                // /time
+)
+
+// target is a place with its names.
+type target struct {
+	place    place
+	device   string
+	resource string
+}
+
+// handler serves a request. A nil reply without an error comes later.
+type handler func(d *desk, ctx context.Context, q *call) (*reply, error)
+
+// handler is what serves a method at a place, nil for a method not taken there.
+func (p place) handler(method message.Code) handler {
+	switch p {
+	case atPacks:
+		switch method {
+		case message.POST:
+			return (*desk).post
+		}
+	case atDevice:
+		switch method {
+		case message.POST:
+			return (*desk).post
+		case message.GET:
+			return (*desk).get
+		}
+	case atSeries:
+		switch method {
+		case message.POST, message.PUT:
+			return (*desk).post
+		case message.GET:
+			return (*desk).get
+		}
+	case atTime:
+		switch method {
+		case message.GET:
+			return (*desk).get
+		}
+	}
+	return nil
+}
+
+// methods are what a place takes, for the text of 4.05.
+func (p place) methods() string {
+	switch p {
+	case atPacks:
+		return "POST a SenML pack"
+	case atDevice:
+		return "POST a SenML pack, or GET the latest values"
+	case atSeries:
+		return "POST or PUT a reading, or GET"
+	}
+	return "GET"
+}
