@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"skerry/coap/datagram"
 	"skerry/coap/message"
 )
 
@@ -205,7 +206,7 @@ func (c *Client) end(x *exchange) {
 // receive hands answers to those who wait, until the socket is closed.
 func (c *Client) receive() {
 	defer close(c.done)
-	buf := make([]byte, maxDatagram)
+	buf := make([]byte, datagram.MaxSize)
 	var m message.Message
 	for {
 		n, err := c.conn.Read(buf)

@@ -2,10 +2,10 @@ package coap
 
 import (
 	"context"
-	"net"
 	"net/netip"
 	"time"
 
+	"skerry/coap/datagram"
 	"skerry/coap/key"
 	"skerry/coap/message"
 	"skerry/fsm"
@@ -32,7 +32,7 @@ type desk struct {
 }
 
 func newDesk(s *Server) *desk {
-	return &desk{s: s, out: &outbox{s: s}, names: names{}}
+	return &desk{s: s, out: newOutbox(s), names: names{}}
 }
 
 // source is where a message came from, and who sent it.
@@ -41,10 +41,8 @@ type source struct {
 	over     bool           // the peer is beyond its rate
 	session  *session       // nil for plain CoAP over UDP
 	from     netip.AddrPort // the peer's address
+	local    datagram.Local // where it came to, of plain UDP
 	datagram []byte         // nil for what came over a stream
-	// Of plain UDP: where answers go, and from which of our addresses.
-	addr    net.Addr
-	control []byte
 }
 
 // call is a request on its way through the desk. It shares the memory of the

@@ -195,7 +195,7 @@ func (s *Server) sweep(ctx context.Context) {
 	patience := s.cfg.Limits.QueueWait
 	tick := time.NewTicker(patience / 5)
 	defer tick.Stop()
-	box := &outbox{s: s}
+	box := newOutbox(s)
 	for {
 		select {
 		case <-ctx.Done():

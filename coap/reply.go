@@ -3,13 +3,13 @@ package coap
 import (
 	"bytes"
 	"encoding/binary"
-	"net"
 	"net/netip"
 	"strconv"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
+	"skerry/coap/datagram"
 	"skerry/coap/message"
 )
 
@@ -18,10 +18,9 @@ const maxDiagnostic = 256
 
 // envelope is what is kept of a request to answer it.
 type envelope struct {
-	addr    net.Addr
 	from    netip.AddrPort
-	control []byte   // names the address it came to; nil when there is only one
-	session *session // nil for plain UDP, whose three fields stand above
+	local   datagram.Local // the address it came to, where there are several
+	session *session       // nil for plain UDP
 	token   [message.MaxToken]byte
 	long    []byte // a token that does not fit there (RFC 8974)
 	size    uint8  // of the token
@@ -36,7 +35,7 @@ type envelope struct {
 // envelope is made of the request in d.msg.
 func (d *desk) envelope(from *source) envelope {
 	e := envelope{
-		addr: from.addr, from: from.from, control: from.control, session: from.session,
+		from: from.from, local: from.local, session: from.session,
 		kind: d.msg.Type, id: d.msg.ID,
 	}
 	if len(d.msg.Token) <= len(e.token) {
@@ -85,10 +84,15 @@ type option struct {
 // outbox gathers replies and sends them together. It belongs to one goroutine
 // at a time.
 type outbox struct {
-	s     *Server
-	msg   message.Message
-	arena []byte
-	out   []datagram
+	s      *Server
+	msg    message.Message
+	arena  []byte
+	out    []datagram.Message
+	sender *datagram.Sender
+}
+
+func newOutbox(s *Server) *outbox {
+	return &outbox{s: s, sender: datagram.NewSender(s.socket)}
 }
 
 // add encodes a reply: an ACK for a CON, a NON for a NON (RFC 7252 section
@@ -170,7 +174,7 @@ func (o *outbox) ping(id uint16, to *source) { o.empty(message.CON, id, to) }
 func (o *outbox) empty(kind message.Type, id uint16, to *source) {
 	o.msg.Reset()
 	o.msg.Type, o.msg.ID = kind, id
-	o.post(&envelope{addr: to.addr, control: to.control, session: to.session})
+	o.post(&envelope{from: to.from, local: to.local, session: to.session})
 }
 
 // post encodes o.msg and returns its size in bytes, or lets its session take it
@@ -185,25 +189,15 @@ func (o *outbox) post(to *envelope) int {
 	if o.arena, err = o.msg.Append(o.arena); err != nil {
 		panic(err) // replies are made here, of bounded parts
 	}
-	n := len(o.out)
-	if n < cap(o.out) {
-		o.out = o.out[:n+1]
-	} else {
-		o.out = append(o.out, datagram{})
-	}
-	d := &o.out[n]
-	if d.Buffers == nil {
-		d.Buffers = make([][]byte, 1)
-	}
-	d.Buffers[0] = o.arena[at:len(o.arena):len(o.arena)]
-	d.Addr, d.OOB = to.addr, to.control
-	return len(d.Buffers[0])
+	data := o.arena[at:len(o.arena):len(o.arena)]
+	o.out = append(o.out, datagram.Message{Peer: to.from, Local: to.local, Data: data})
+	return len(data)
 }
 
 // takeBack takes the last datagram out again.
 func (o *outbox) takeBack() {
 	last := len(o.out) - 1
-	o.arena = o.arena[:len(o.arena)-len(o.out[last].Buffers[0])]
+	o.arena = o.arena[:len(o.arena)-len(o.out[last].Data)]
 	o.out = o.out[:last]
 }
 
@@ -212,10 +206,7 @@ func (o *outbox) flush() {
 	if len(o.out) == 0 {
 		return
 	}
-	o.s.stats.unsent.Add(uint64(o.s.socket.send(o.out)))
-	for i := range o.out {
-		o.out[i].Addr, o.out[i].OOB = nil, nil
-	}
+	o.s.stats.unsent.Add(uint64(o.sender.Send(o.out)))
 	o.out, o.arena = o.out[:0], o.arena[:0]
 }
 

@@ -9,6 +9,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"skerry/coap/datagram"
 )
 
 // drainTimeout is how long a server that stops waits for what is on its way.
@@ -18,7 +20,7 @@ const drainTimeout = 3 * time.Second
 type Server struct {
 	cfg    Config
 	log    *slog.Logger
-	socket *socket
+	socket *datagram.Conn
 	intake *intake
 	ids    counter
 	stats  counters
@@ -43,21 +45,21 @@ func Listen(cfg Config) (*Server, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	socket, err := openSocket(cfg.Addr)
+	socket, err := datagram.Listen(cfg.Addr)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("coap: %w", err)
 	}
 	s := &Server{
 		cfg: cfg, log: cfg.Logger, socket: socket, intake: newIntake(cfg.Limits),
 		slow: make(chan struct{}, slowReads),
 	}
-	s.boxes.New = func() any { return &outbox{s: s} }
+	s.boxes.New = func() any { return newOutbox(s) }
 	s.ids.last.Store(rand.Uint32())
 	return s, nil
 }
 
 // Addr is the address the server is bound to.
-func (s *Server) Addr() *net.UDPAddr { return s.socket.conn.LocalAddr().(*net.UDPAddr) }
+func (s *Server) Addr() *net.UDPAddr { return s.socket.Addr() }
 
 // Run serves until ctx is done and what was on its way is answered, at most 3 s
 // later. It returns nil for such a stop, and the cause of any other.
@@ -71,9 +73,9 @@ func (s *Server) Run(ctx context.Context) error {
 		s.sweep(working)
 	}()
 	s.log.Info("coap serves", "addr", s.Addr().String())
-	if s.socket.buffer < receiveBuffer {
+	if s.socket.Buffer() < datagram.ReceiveBuffer {
 		s.log.Warn("the kernel keeps few datagrams for coap while it is busy, and drops the rest: raise net.core.rmem_max",
-			"bytes", s.socket.buffer, "wanted", receiveBuffer)
+			"bytes", s.socket.Buffer(), "wanted", datagram.ReceiveBuffer)
 	}
 
 	err := newReader(s).run(working)
@@ -88,11 +90,11 @@ func (s *Server) Run(ctx context.Context) error {
 
 // stopReading ends the reader in its wait. It fails only on a closed socket,
 // which ends the reader too.
-func (s *Server) stopReading() { _ = s.socket.conn.SetReadDeadline(time.Unix(1, 0)) }
+func (s *Server) stopReading() { _ = s.socket.UDP().SetReadDeadline(time.Unix(1, 0)) }
 
 // Close releases the address. It may be called after Listen or Run, and again.
 func (s *Server) Close() error {
-	if err := s.socket.conn.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+	if err := s.socket.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("coap: close: %w", err)
 	}
 	return nil
