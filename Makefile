@@ -25,8 +25,14 @@ LINT := .tools/bin/golangci-lint-$(LINT_VERSION)
 DURATION ?=
 # More flags for the demo, such as DEMO='--kill-leader-every 10s'.
 DEMO ?=
-# Time for each fuzz target.
-FUZZTIME ?= 2m
+# Time for each fuzz target, or its number of executions, which goes before.
+FUZZTIME  ?= 2m
+FUZZEXECS ?=
+# Which fuzz targets run, as a pattern of their names.
+FUZZ ?= .
+# Datagrams of `make fuzz-peer`, and their seed; without one it is drawn and printed.
+PEERCOUNT ?= 1000000
+PEERSEED  ?=
 # Time and numbers of clients of the load that `make bench` puts on a site.
 BENCHTIME ?= 10s
 CLIENTS   ?= 1 64 256 2000
@@ -75,8 +81,9 @@ fmt: ## fail on files that gofmt would change
 	if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
 
 .PHONY: vet
-vet: ## run go vet, on the end-to-end tests too
+vet: ## run go vet, on the tests behind tags too
 	$(GO) vet ./...
+	$(GO) vet -tags '$(TAGS) peer' ./coap/message
 	$(GO) vet -tags '$(TAGS) e2e engines' ./e2e/...
 
 .PHONY: lint
@@ -88,14 +95,22 @@ $(LINT):
 	GOBIN=$(abspath $(@D))/tmp $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
 	@mv $(@D)/tmp/golangci-lint $@ && rmdir $(@D)/tmp
 
+# A new input is made small in at most 100 tries, not for up to a minute.
 .PHONY: fuzz
-fuzz: ## run each fuzz target for FUZZTIME
+fuzz: ## run each fuzz target (FUZZ) for FUZZTIME, or FUZZEXECS times
 	@grep -rlE '^func Fuzz[A-Z0-9_]' --include='*_test.go' . | sort | while read -r file; do \
-	  for target in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*)\(.*/\1/p' "$$file"); do \
+	  for target in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*)\(.*/\1/p' "$$file" | grep -E '$(FUZZ)' || true); do \
 	    echo "$$(dirname "$$file") $$target"; \
-	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzzminimizetime 100x \
+	      -fuzztime $(if $(FUZZEXECS),$(FUZZEXECS)x,$(FUZZTIME)) "$$(dirname "$$file")"; \
 	  done; \
 	done
+
+.PHONY: fuzz-peer
+fuzz-peer: export NODE_PATH = $(or $(SKERRY_PEERS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/skerry-peers)/node/node_modules
+fuzz-peer: peers ## read PEERCOUNT datagrams together with npm's coap-packet
+	$(GO) test -tags '$(TAGS) peer' -count=1 -v -run '^TestPeer$$' ./coap/message \
+	  -args -peer.count=$(PEERCOUNT) $(if $(PEERSEED),-peer.seed=$(PEERSEED))
 
 .PHONY: bench
 bench: bin/skerry ## run the Go benchmarks, then load a site of three (BENCHTIME, CLIENTS)
