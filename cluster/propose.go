@@ -17,7 +17,7 @@ const (
 
 // Propose gives a command to the site and returns when it is committed on a
 // majority of disks and applied. It works on any node. A *fsm.Batch or
-// *fsm.FrameCommand is retried by its keys until ctx is done, 60 s at most. A
+// *fsm.FrameCommand or *fsm.ConditionalBatch is retried by its keys until ctx is done, 60 s at most. A
 // result may hold refusals. Errors: ErrNoLeader and ErrOverloaded (nothing was
 // stored, ever, of a message that Known does not remember), ErrUnknown (it may
 // have been), ErrClosed.
@@ -31,12 +31,13 @@ func (n *Node) Propose(ctx context.Context, cmd fsm.Command) (fsm.Result, error)
 	}
 	ctx, cancel := context.WithTimeout(ctx, retryFor)
 	defer cancel()
-	p := proposal{n: n, op: op, body: body, start: time.Now(), keyed: op == fsm.OpReadings || op == fsm.OpFrame}
+	p := proposal{n: n, op: op, body: body, start: time.Now(), keyed: keyed(op), lasting: true}
 	switch c := cmd.(type) {
 	case *fsm.Batch:
-		for i := range c.Items {
-			p.asks = append(p.asks, ask{c.Items[i].Key, c.Items[i].Content})
-		}
+		p.askFor(c.Items)
+	case *fsm.ConditionalBatch:
+		p.askFor(c.Batch.Items)
+		p.lasting = c.If.Lasting()
 	case *fsm.FrameCommand:
 		p.asks = []ask{{c.Key, c.Content}}
 	}
@@ -58,7 +59,7 @@ func (l *Lead) Propose(ctx context.Context, cmd fsm.Command) (fsm.Result, error)
 	if r == nil || r.term != l.Term {
 		return fsm.Result{}, ErrNotLeader
 	}
-	if op == fsm.OpReadings || op == fsm.OpFrame {
+	if keyed(op) {
 		fsm.SetBorn(body, r.logTime())
 	}
 	a := l.n.submitAndWait(ctx, l.Term, op, body)
@@ -78,9 +79,12 @@ type proposal struct {
 	body  []byte
 	asks  []ask // what the window may know the answer to
 	keyed bool  // retries are recognised by their keys
-	start time.Time
-	doubt bool        // a copy was sent whose fate is not known
-	born  fsm.LogTime // of the first copy that is in doubt
+	// lasting is set unless a condition that one copy does not meet may be met
+	// by an earlier one that comes in later.
+	lasting bool
+	start   time.Time
+	doubt   bool        // a copy was sent whose fate is not known
+	born    fsm.LogTime // of the first copy that is in doubt
 }
 
 func (p *proposal) run(ctx context.Context) (fsm.Result, error) {
@@ -115,6 +119,17 @@ func (p *proposal) run(ctx context.Context) (fsm.Result, error) {
 		if err := pause(ctx, retryPause); err != nil {
 			return p.failed(ErrNoLeader)
 		}
+	}
+}
+
+// keyed tells which commands carry keys, and when they were born.
+func keyed(op fsm.Op) bool {
+	return op == fsm.OpReadings || op == fsm.OpFrame || op == fsm.OpConditional
+}
+
+func (p *proposal) askFor(items []fsm.Item) {
+	for i := range items {
+		p.asks = append(p.asks, ask{items[i].Key, items[i].Content})
 	}
 }
 
@@ -155,15 +170,16 @@ func (p *proposal) bornOf(told fsm.LogTime) fsm.LogTime {
 	return p.born
 }
 
-// expired reports a result in which Apply refused this copy as too old, or as
-// one too many, while another copy may yet be stored: neither says anything
-// about the message, so it is sent again.
+// expired reports a result in which Apply refused this copy as too old, as one
+// too many, or for a condition that may yet be met, while another copy may be
+// stored: none of these says anything about the message, so it is sent again.
 func (p *proposal) expired(r fsm.Result) bool {
 	if !p.keyed {
 		return false
 	}
 	for _, o := range r.Outcomes {
-		if o.Code == fsm.Expired || (p.doubt && o.Code == fsm.WindowFull) {
+		passing := o.Code == fsm.WindowFull || (o.Code == fsm.Precondition && !p.lasting)
+		if o.Code == fsm.Expired || (p.doubt && passing) {
 			return true
 		}
 	}

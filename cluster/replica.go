@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/raft"
 
@@ -23,6 +24,7 @@ type replica struct {
 	applied  signal      // after each batch of entries
 	closing  signal      // after a cut was made durable, or missing changed
 	cutMade  chan struct{}
+	registry atomic.Uint64 // state.RegistryVersion, for readers without mu
 
 	mu    sync.RWMutex
 	state *fsm.State
@@ -92,6 +94,7 @@ func (r *replica) ApplyBatch(logs []*raft.Log) []any {
 		r.grown += int64(len(l.Data))
 		responses[i] = a.Outcomes
 	}
+	r.registry.Store(r.state.RegistryVersion())
 	return responses
 }
 
@@ -237,6 +240,7 @@ func (r *replica) replace(state *fsm.State) error {
 		}
 	}
 	r.state = state
+	r.registry.Store(state.RegistryVersion())
 	r.index, _ = state.Digest()
 	r.snapshotAt, r.grown = r.index, 0
 	return nil

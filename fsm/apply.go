@@ -57,6 +57,7 @@ func (s *State) begin(index uint64, h *Header, entry []byte) {
 	s.received = min(max(h.Received, 0), MaxTime)
 	s.clockUnknown = h.ClockUnknown
 	s.window.advance(s.logTime)
+	s.registry.expire(s.logTime)
 	today := day(s.received)
 	if s.head.rows.Len() > 0 && s.head.day != today {
 		s.cutReadings()
@@ -91,6 +92,13 @@ func (s *State) perform(h *Header, term uint64, body []byte) error {
 			return err
 		}
 		s.outcome(s.applyFrame(f))
+		return nil
+	case OpConditional:
+		o, err := s.applyConditional(body)
+		if err != nil {
+			return err
+		}
+		s.outcome(o)
 		return nil
 	}
 	cmd, err := decodeRare(h.Op, body)
@@ -139,6 +147,24 @@ func (s *State) applyRare(cmd Command, term uint64) Outcome {
 		return s.renewRun(&c)
 	case AdvanceRunCommand:
 		return s.advanceRun(&c)
+	case PutDeviceCommand:
+		return s.putDevice(&c)
+	case RemoveDeviceCommand:
+		return s.removeDevice(&c)
+	case AddKeyCommand:
+		return s.addKey(&c)
+	case RevokeKeyCommand:
+		return s.revokeKey(&c)
+	case PutDocumentCommand:
+		return s.putDocument(&c)
+	case RegisterCommand:
+		return s.register(&c)
+	case RenewRegistrationCommand:
+		return s.renewRegistration(&c)
+	case UnregisterCommand:
+		return s.unregister(&c)
+	case LeaseCommand:
+		return s.lease(&c)
 	}
 	panic(fmt.Sprintf("fsm: decoded a %T that nothing applies", cmd))
 }
@@ -181,6 +207,11 @@ func (s *State) applyItem(v *batchView, i int) Outcome {
 	if o, refused := s.admit(&it.key, hash, it.content, v.born, 0); refused {
 		return o
 	}
+	return s.storeItem(v, it, hash)
+}
+
+// storeItem stores an item that was admitted.
+func (s *State) storeItem(v *batchView, it *viewItem, hash uint64) Outcome {
 	if !s.series.room(v, it) {
 		return Outcome{Code: SeriesFull}
 	}

@@ -66,12 +66,16 @@ func Check(op Op, body []byte) error {
 	case OpFrame:
 		_, err := DecodeFrame(body)
 		return err
+	case OpConditional:
+		_, err := DecodeConditional(body)
+		return err
 	}
 	_, err := decodeRare(op, body)
 	return err
 }
 
-// decodeRare decodes and validates the body of any op but the two hot ones.
+// decodeRare decodes and validates the body of any op but those of readings
+// and frames.
 func decodeRare(op Op, body []byte) (Command, error) {
 	switch op {
 	case OpGenesis:
@@ -92,6 +96,24 @@ func decodeRare(op Op, body []byte) (Command, error) {
 		return decodeAs[RenewRunCommand](op, body)
 	case OpAdvanceRun:
 		return decodeAdvance(body)
+	case OpPutDevice:
+		return decodeAs[PutDeviceCommand](op, body)
+	case OpRemoveDevice:
+		return decodeAs[RemoveDeviceCommand](op, body)
+	case OpAddKey:
+		return decodeAs[AddKeyCommand](op, body)
+	case OpRevokeKey:
+		return decodeAs[RevokeKeyCommand](op, body)
+	case OpPutDocument:
+		return decodeAs[PutDocumentCommand](op, body)
+	case OpRegister:
+		return decodeAs[RegisterCommand](op, body)
+	case OpRenewRegistration:
+		return decodeAs[RenewRegistrationCommand](op, body)
+	case OpUnregister:
+		return decodeAs[UnregisterCommand](op, body)
+	case OpLease:
+		return decodeAs[LeaseCommand](op, body)
 	}
 	return nil, fmt.Errorf("opcode %d is not known: %w", op, ErrNewer)
 }

@@ -16,6 +16,16 @@ const (
 	OpAssignRun  // give a run of a task to a node (duty)
 	OpRenewRun   // a runner is alive
 	OpAdvanceRun // cursor, window state and output of a run in one
+	OpPutDevice
+	OpRemoveDevice
+	OpAddKey
+	OpRevokeKey
+	OpPutDocument
+	OpRegister // an endpoint in the resource directory
+	OpRenewRegistration
+	OpUnregister
+	OpLease
+	OpConditional // one message of readings, see ConditionalBatch
 )
 
 // Command is a change of the state. Its encoding is the body of an entry; the

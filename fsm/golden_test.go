@@ -44,8 +44,33 @@ func goldenCommands() map[string]fsm.Command {
 			Task: "hot", Attempt: 2, Node: "n1", From: 5, To: 9, State: []byte("saved"), Lease: minute,
 			Output: []fsm.Record{number("counts", 3)},
 		},
+		"putdevice": fsm.PutDeviceCommand{
+			Name: "pump-7", Note: "hall 2, by the door", Writes: []string{"pump-7/*", "valve-?"}, Create: true,
+		},
+		"removedevice": fsm.RemoveDeviceCommand{Name: "pump-7"},
+		"addkey":       fsm.AddKeyCommand{Device: "pump-7", Identity: "pump-7.2", Secret: []byte("0123456789abcdef"), Overlap: minute},
+		"revokekey":    fsm.RevokeKeyCommand{Device: "pump-7", Identity: "pump-7.1"},
+		"putdocument": fsm.PutDocumentCommand{
+			Device: "pump-7", Kind: fsm.Reported, Format: 50, Body: []byte(`{"speed":3}`), IfMatch: []uint64{4, 5}, IfExists: true, By: key("put"),
+		},
+		"deletedocument": fsm.PutDocumentCommand{Device: "pump-7", Delete: true},
+		"register": fsm.RegisterCommand{
+			ID: "4521", Endpoint: "node1", Sector: "hall 2", Base: "coap://[2001:db8::1]", Attributes: []string{"et=oic.d.sensor"},
+			Links: `</temp>;rt="temperature-c"`, Lifetime: 90_000,
+		},
+		"renewregistration": fsm.RenewRegistrationCommand{ID: "4521", Base: ptr("coap://[2001:db8::2]"), Attributes: ptr([]string{}), Lifetime: ptr(int64(60)), Links: ptr("")},
+		"unregister":        fsm.UnregisterCommand{ID: "4521"},
+		"lease":             fsm.LeaseCommand{Name: "address", Holder: "n1", Duration: 2 * second},
+		"conditional": &fsm.ConditionalBatch{
+			If: fsm.Condition{Device: "pump-7", Resource: "temperature", Seqs: []fsm.Seq{3, 1 << 40}},
+			Batch: fsm.Batch{Born: 7 * second, Waited: 1500, Items: []fsm.Item{
+				{Key: fsm.Key{1, 2, 3}, Content: 4, Records: []fsm.Record{number("pump-7", 21.6)}},
+			}},
+		},
 	}
 }
+
+func ptr[T any](v T) *T { return &v }
 
 func TestGolden_EntriesHaveTheBytesOnDisk(t *testing.T) {
 	for name, cmd := range goldenCommands() {
@@ -72,16 +97,35 @@ func TestGolden_EntriesHaveTheBytesOnDisk(t *testing.T) {
 				if err != nil || !equal(back, cmd) {
 					t.Errorf("got %+v, err %v, want %+v", back, err, cmd)
 				}
+			case *fsm.ConditionalBatch:
+				back, err := fsm.DecodeConditional(body)
+				if err != nil || !equal(back, cmd) {
+					t.Errorf("got %+v, err %v, want %+v", back, err, cmd)
+				}
 			}
 		})
 	}
 }
 
 func TestGolden_SnapshotHasTheBytesOnDisk(t *testing.T) {
-	b := snapshot(t, full(t).a)
+	b := snapshot(t, furnished(t).a)
 	golden(t, "snapshot", b)
 	if again := snapshot(t, restore(t, b)); !bytes.Equal(again, b) {
 		t.Error("what it restores to has another snapshot")
+	}
+}
+
+func TestGolden_ASnapshotOfTheFirstFormatIsRead(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("testdata", "snapshot1.hex"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := hex.DecodeString(strings.ReplaceAll(string(text), "\n", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := view(restore(t, old)), view(full(t).a); !equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 

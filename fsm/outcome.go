@@ -20,6 +20,12 @@ const (
 	TooMany    // a bound on tasks or gaps is reached
 	SeriesFull // a bound on series, units or their latest values is reached
 	OutputUsed // another active task writes to one of the series
+
+	Precondition // what the command asked to be so is not so
+	Exists       // the name, identity or ID is taken
+	NotFound     // there is nothing of that name
+	Full         // a bound on what the command adds to is reached
+	Held         // another holder has the lease
 )
 
 var codeWords = [...]string{
@@ -36,6 +42,12 @@ var codeWords = [...]string{
 	TooMany:    "the site has as many of these as it takes: cancel a task",
 	SeriesFull: "the site has as many series, units and large values as it takes: post to known names",
 	OutputUsed: "another active task writes its counts there: name another --output, or cancel that task",
+
+	Precondition: "it is not in the state that the request asks for: read it again",
+	Exists:       "this name is taken: use another, or remove what has it",
+	NotFound:     "there is nothing of this name",
+	Full:         "the site has as many of these as it takes: remove some first",
+	Held:         "another node has this lease",
 }
 
 // Err returns nil for Stored and the Refusal otherwise.
@@ -60,8 +72,9 @@ func (r Refusal) Error() string {
 // Outcome is what became of one item.
 type Outcome struct {
 	Code  Code
-	First Seq // of the item's first reading, or of the frame
-	// Known is set when an earlier copy had been decided and this is its answer.
+	First Seq // of the item's first reading, or of the frame; a document's version
+	// Known is set when an earlier copy had been decided and this is its answer,
+	// or when all was already as the command wants it.
 	Known bool
 }
 

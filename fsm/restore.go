@@ -14,9 +14,11 @@ func Restore(r io.Reader) (*State, error) {
 	if p.err == nil && magic != snapshotMagic {
 		p.fail("it does not begin as one")
 	}
-	if version := p.uint32(); p.err == nil && version > SnapshotVersion {
+	version := p.uint32()
+	if p.err == nil && version > SnapshotVersion {
 		return nil, fmt.Errorf("snapshot has format %d, this program reads up to %d: %w", version, SnapshotVersion, ErrNewer)
-	} else if p.err == nil && version != SnapshotVersion {
+	}
+	if version < 1 {
 		p.fail("format %d", version)
 	}
 	s := NewState()
@@ -28,6 +30,12 @@ func Restore(r io.Reader) (*State, error) {
 	s.restoreTasks(p)
 	s.restoreHead(p)
 	s.restoreFrames(p)
+	if version >= 2 {
+		s.restoreDevices(p)
+		s.restoreDocuments(p)
+		s.restoreDirectory(p)
+		s.restoreLeases(p)
+	}
 	p.end()
 	if p.err != nil {
 		return nil, p.err
@@ -72,6 +80,7 @@ func (s *State) restoreValues(p *snapshotReader) {
 	s.logTime, s.received, s.clockUnknown = v.LogTime, v.Received, v.ClockUnknown
 	s.chain.index, s.chain.sum, s.versions = v.DigestIndex, v.Digest, v.Versions
 	s.window.limit = int(v.Genesis.WindowBytes / windowKeyBytes)
+	s.registry.version, s.documents.version = v.RegistryVersion, v.DocumentVersion
 }
 
 func (s *State) restoreSeries(p *snapshotReader) {

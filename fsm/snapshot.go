@@ -9,15 +9,15 @@ import (
 )
 
 // SnapshotVersion is the newest format of a snapshot that this program reads,
-// and the one it writes.
-const SnapshotVersion = 1
+// and the one it writes. A later format only adds: it begins as the one before.
+const SnapshotVersion = 2
 
 // Layout of a snapshot. Equal states have equal snapshots. Integers are little-endian where they have a size and
 // uvarint where they have none; a list is its uvarint length and its elements;
 // a string is a list of bytes.
 //
 //	8 bytes  "skerry\x00S"
-//	4        format version, 1
+//	4        format version
 //	string   CBOR map of the single values, see snapshotValues
 //	list     series by id: strings device, resource
 //	list     units by id, without unit 0: string
@@ -34,6 +34,16 @@ const SnapshotVersion = 1
 //	string   bytes of the open rows' texts and data
 //	list     stamps of the open rows: 4 row, 1 clock unknown, 8 received
 //	list     open frames: frame
+//
+// and from version 2 on, each list by name and each element a string of CBOR:
+//
+//	list     registered devices: see DeviceRecord
+//	2 lists  documents, desired and reported: string device, string of CBOR, see storedDocument
+//	list     registrations of the resource directory by ID: see Registration
+//	list     leases: see Lease
+//
+// and at the end of any version
+//
 //	32       SHA-256 of all before
 //
 // A frame is strings device, resource; 8 seq, 8 time, 8 received, 4 width,
@@ -51,6 +61,10 @@ type snapshotValues struct {
 	DigestIndex  uint64          `cbor:"7,keyasint"`
 	Digest       [32]byte        `cbor:"8,keyasint"`
 	Versions     [streams]uint64 `cbor:"9,keyasint"` // ship counters
+
+	// From version 2 on.
+	RegistryVersion uint64 `cbor:"10,keyasint"`
+	DocumentVersion uint64 `cbor:"11,keyasint"`
 }
 
 // Snapshot is a state as it was. It does not change and is safe for concurrent
@@ -67,16 +81,22 @@ type Snapshot struct {
 	tasks       []Task
 	rows        Rows
 	frames      []Frame
+
+	devices       ordered[DeviceRecord]
+	documents     [kinds]ordered[storedDocument]
+	registrations ordered[Registration]
+	leases        ordered[Lease]
 }
 
 // Snapshot returns the state as it is now. It takes time by the number of
 // pages of series and of tasks, not by what they hold.
 func (s *State) Snapshot() *Snapshot {
-	return &Snapshot{
+	snap := &Snapshot{
 		values: snapshotValues{
 			Genesis: s.genesis, Begun: s.begun, Incarnation: s.incarnation,
 			LogTime: s.logTime, Received: s.received, ClockUnknown: s.clockUnknown,
 			DigestIndex: s.chain.index, Digest: s.chain.sum, Versions: s.versions,
+			RegistryVersion: s.registry.version, DocumentVersion: s.documents.version,
 		},
 		names:       s.series.names,
 		latest:      s.series.latest.share(),
@@ -88,7 +108,15 @@ func (s *State) Snapshot() *Snapshot {
 		tasks:       slices.Clone(s.tasks),
 		rows:        s.head.rows,
 		frames:      s.frames.frames,
+
+		devices:       s.registry.devices.share(),
+		registrations: s.directory.entries.share(),
+		leases:        s.leases.share(),
 	}
+	for kind := range snap.documents {
+		snap.documents[kind] = s.documents.kinds[kind].share()
+	}
+	return snap
 }
 
 // Digest is State.Digest as of the snapshot.
@@ -117,6 +145,7 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 	s.writeWindow(p)
 	s.writeStreams(p)
 	s.writeHead(p)
+	s.writeDevices(p)
 	p.flush()
 	p.b = p.hash.Sum(p.b)
 	p.flush()
@@ -211,6 +240,27 @@ func (s *Snapshot) writeHead(p *snapshotWriter) {
 	p.count(len(s.frames))
 	for i := range s.frames {
 		p.frame(&s.frames[i])
+	}
+}
+
+func (s *Snapshot) writeDevices(p *snapshotWriter) {
+	writeOrdered(p, &s.devices)
+	for kind := range s.documents {
+		p.count(s.documents[kind].n)
+		for device, d := range s.documents[kind].all() {
+			p.string(device)
+			p.string(string(appendCBOR(nil, d)))
+		}
+	}
+	writeOrdered(p, &s.registrations)
+	writeOrdered(p, &s.leases)
+}
+
+// writeOrdered writes values that know their names.
+func writeOrdered[V any](p *snapshotWriter, o *ordered[V]) {
+	p.count(o.n)
+	for _, v := range o.all() {
+		p.string(string(appendCBOR(nil, v)))
 	}
 }
 

@@ -40,6 +40,27 @@ func full(tb testing.TB) *replicas {
 	return r
 }
 
+// furnished is full with devices, keys, documents, registrations and leases.
+func furnished(tb testing.TB) *replicas {
+	tb.Helper()
+	r := full(tb)
+	for _, name := range []string{"pump-7", "pump-8", "gate/é"} {
+		r.one(fsm.PutDeviceCommand{Name: name, Note: "of the tests", Writes: []string{name + "/*"}, Create: true})
+		r.one(fsm.AddKeyCommand{Device: name, Identity: name + ".1", Secret: []byte("secret one")})
+	}
+	r.one(fsm.AddKeyCommand{Device: "pump-7", Identity: "pump-7.2", Secret: []byte("secret two"), Overlap: minute})
+	r.one(fsm.PutDocumentCommand{Device: "pump-7", Format: 50, Body: []byte(`{"speed":3}`)})
+	r.one(fsm.PutDocumentCommand{Device: "pump-7", Kind: fsm.Reported, Format: 60, Body: []byte{0xa0}, By: key("reported")})
+	r.one(fsm.PutDocumentCommand{Device: "gate/é", Body: []byte("shut")})
+	r.one(fsm.PutDocumentCommand{Device: "gate/é", Delete: true})
+	for _, ep := range []string{"node1", "node2"} {
+		r.one(fsm.RegisterCommand{ID: "id of " + ep, Endpoint: ep, Sector: "hall", Base: "coap://" + ep,
+			Attributes: []string{"et=sensor"}, Links: "</temp>", Lifetime: 90})
+	}
+	r.one(fsm.LeaseCommand{Name: "address", Holder: "n1", Duration: 2 * second})
+	return r
+}
+
 func countTask(id, device string) fsm.CreateTaskCommand {
 	return fsm.CreateTaskCommand{ID: id, Spec: fsm.TaskSpec{
 		Kind: "count", Device: device, Resource: "temperature", Op: ">", Operand: 10, Every: minute,
@@ -50,7 +71,22 @@ func countTask(id, device string) fsm.CreateTaskCommand {
 // view is all that a state answers, for comparison.
 func view(s *fsm.State) map[string]any {
 	v := map[string]any{"digest": s.DigestString(), "log time": s.LogTime(), "tasks": s.Tasks(), "gaps": s.Gaps(),
-		"frames": s.OpenFrames(), "remembered": s.Remembered(), "incarnation": s.Incarnation()}
+		"frames": s.OpenFrames(), "remembered": s.Remembered(), "incarnation": s.Incarnation(),
+		"devices": s.RegisteredDevices(), "registry": s.RegistryVersion(), "registrations": s.Registrations()}
+	for _, d := range s.RegisteredDevices() {
+		for _, kind := range []fsm.DocumentKind{fsm.Desired, fsm.Reported} {
+			doc, ok := s.Document(d.Name, kind)
+			v[fmt.Sprint(kind, " of ", d.Name)] = []any{doc, ok}
+		}
+		for _, k := range d.Keys {
+			device, k, ok := s.Identity(k.Identity)
+			v["identity "+k.Identity] = []any{device, k, ok}
+		}
+	}
+	for _, r := range s.Registrations() {
+		v["endpoint "+r.Endpoint], _ = s.RegistrationOf(r.Endpoint, r.Sector)
+	}
+	v["lease"], _ = s.Lease("address")
 	v["genesis"], _ = s.Genesis()
 	v["received"], v["clock"] = s.Received()
 	rows, names := s.Head()
@@ -69,7 +105,7 @@ func view(s *fsm.State) map[string]any {
 }
 
 func TestSnapshot_RestoresWhatItWasTakenOf(t *testing.T) {
-	r := full(t)
+	r := furnished(t)
 	want := view(r.a)
 	restored := restore(t, snapshot(t, r.a))
 	got := view(restored)

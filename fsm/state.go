@@ -37,13 +37,21 @@ type State struct {
 	dropped  IntervalSet // the ranges of gaps
 	tasks    taskList
 
+	registry  registry
+	documents documents
+	directory directory
+	leases    ordered[Lease]
+
 	view    batchView // scratch of Apply
 	applied Applied   // of the entry in hand
 }
 
 // NewState is a site before its genesis.
 func NewState() *State {
-	return &State{series: newSeriesTable(), head: newHead(1), frames: frameHead{first: 1}, chain: newChain()}
+	return &State{
+		series: newSeriesTable(), head: newHead(1), frames: frameHead{first: 1}, chain: newChain(),
+		registry: newRegistry(), directory: newDirectory(),
+	}
 }
 
 // Genesis is the site's first command; ok is false before it.
