@@ -50,11 +50,7 @@ func packs(secret func() ([16]byte, bool)) api.Packs {
 			return k, 0, named, nil
 		},
 		Encode: func(readings []fsm.Reading) ([]byte, error) {
-			device := ""
-			if len(readings) > 0 {
-				device = readings[0].Device
-			}
-			pack, n := senml.Encode(senml.JSON, device, readings, senml.MaxPack)
+			pack, n := senml.Encode(senml.JSON, readings, senml.MaxPack)
 			if n < len(readings) {
 				return nil, fmt.Errorf("%d of %d readings fit", n, len(readings))
 			}

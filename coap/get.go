@@ -226,7 +226,7 @@ func (g *read) pack(readings []fsm.Reading) (*reply, error) {
 	case g.choosy && g.accept != formatSenMLJSON:
 		return nil, unacceptable("SenML in JSON (110) or CBOR (112)")
 	}
-	body, n := senml.Encode(encoding, g.device, readings, maxPayload)
+	body, n := senml.Encode(encoding, readings, maxPayload)
 	if n == 0 && len(readings) > 0 {
 		return nil, needsBlocks()
 	}

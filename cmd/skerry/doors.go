@@ -119,7 +119,7 @@ func packKey(site interface{ Secret() ([16]byte, bool) }) func(string, []fsm.Rec
 
 // encodePack writes readings of any devices as one SenML JSON pack.
 func encodePack(readings []fsm.Reading) ([]byte, error) {
-	pack, _ := senml.EncodeMany(senml.JSON, readings, math.MaxInt)
+	pack, _ := senml.Encode(senml.JSON, readings, math.MaxInt)
 	return pack, nil
 }
 

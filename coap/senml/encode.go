@@ -20,31 +20,18 @@ var cborShort = func() cbor.EncMode {
 	return mode
 }()
 
-// Encode writes readings of one device as a pack of at most limit bytes. It
-// returns the pack and the number of readings that went into it, at most
-// MaxRecords; those left out are the last ones. The base name is the device and
-// a '/', so that Split gives back the names; times are absolute.
-func Encode(format Format, device string, readings []fsm.Reading, limit int) (pack []byte, n int) {
-	if len(readings) > MaxRecords {
-		readings = readings[:MaxRecords]
-	}
-	return encode(format, readings, limit, func(int) string { return device })
-}
-
-// EncodeMany is Encode for readings of any devices, as many as the limit lets
-// in. A base name stands where the device changes, and holds until the next.
-func EncodeMany(format Format, readings []fsm.Reading, limit int) (pack []byte, n int) {
-	return encode(format, readings, limit, func(i int) string { return readings[i].Device })
-}
-
-func encode(format Format, readings []fsm.Reading, limit int, device func(int) string) (pack []byte, n int) {
+// Encode writes readings of any devices as a pack of at most limit bytes. It
+// returns the pack and the number of readings that went into it, which may be
+// 0; those left out are the last ones. A base name, the device and a '/', stands
+// where the device changes and holds until the next, so that Split gives back
+// the names. Times are absolute.
+func Encode(format Format, readings []fsm.Reading, limit int) (pack []byte, n int) {
 	const frame = 5 // the array: a CBOR head, or brackets
 	var body []byte
-	var before string
 	for i := range readings {
 		whole, base := len(body), ""
-		if now := device(i); i == 0 || now != before {
-			base, before = now+"/", now
+		if i == 0 || readings[i].Device != readings[i-1].Device {
+			base = readings[i].Device + "/"
 		}
 		if format == CBOR {
 			body = appendCBORRecord(body, base, &readings[i])

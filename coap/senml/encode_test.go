@@ -23,7 +23,7 @@ func readings() []fsm.Reading {
 
 func TestEncode_is_read_back(t *testing.T) {
 	for _, format := range []senml.Format{senml.JSON, senml.CBOR} {
-		pack, n := senml.Encode(format, "hall/pump:7", readings(), 4096)
+		pack, n := senml.Encode(format, readings(), 4096)
 		if n != len(readings()) {
 			t.Fatalf("format %d: %d readings, want %d", format, n, len(readings()))
 		}
@@ -45,7 +45,7 @@ func TestEncode_leaves_out_what_does_not_fit(t *testing.T) {
 	for _, format := range []senml.Format{senml.JSON, senml.CBOR} {
 		before := -1
 		for limit := range 600 {
-			pack, n := senml.Encode(format, "hall/pump:7", readings(), limit)
+			pack, n := senml.Encode(format, readings(), limit)
 			if n > 0 && len(pack) > limit {
 				t.Fatalf("format %d: %d bytes, at most %d were asked for", format, len(pack), limit)
 			}
@@ -66,17 +66,17 @@ func TestEncode_leaves_out_what_does_not_fit(t *testing.T) {
 	}
 }
 
-func TestEncodeMany_names_each_device_once(t *testing.T) {
+func TestEncode_names_each_device_once(t *testing.T) {
 	of := func(device, resource string, v float64) fsm.Reading {
 		return fsm.Reading{Device: device, Resource: resource, Time: 1_700_000_000e6, Value: fsm.NumberValue(v)}
 	}
 	readings := []fsm.Reading{of("a", "x", 1), of("a", "y", 2), of("b:", "x", 3), of("a", "x", 4)}
 	const want = `[{"bn":"a/","n":"x","t":1700000000,"v":1},{"n":"y","t":1700000000,"v":2},` +
 		`{"bn":"b:/","n":"x","t":1700000000,"v":3},{"bn":"a/","n":"x","t":1700000000,"v":4}]`
-	if got, n := senml.EncodeMany(senml.JSON, readings, 4096); n != 4 || string(got) != want {
+	if got, n := senml.Encode(senml.JSON, readings, 4096); n != 4 || string(got) != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	pack, _ := senml.EncodeMany(senml.CBOR, readings, 4096)
+	pack, _ := senml.Encode(senml.CBOR, readings, 4096)
 	records, err := senml.Decode(senml.CBOR, pack, senml.Split)
 	if err != nil || len(records) != len(readings) {
 		t.Fatalf("%d records: %v", len(records), err)
@@ -88,13 +88,13 @@ func TestEncodeMany_names_each_device_once(t *testing.T) {
 	}
 }
 
-func TestEncodeMany_has_no_bound_but_the_limit(t *testing.T) {
+func TestEncode_has_no_bound_but_the_limit(t *testing.T) {
 	readings := make([]fsm.Reading, 70_000)
 	for i := range readings {
 		readings[i] = fsm.Reading{Device: "a", Resource: "x", Value: fsm.FlagValue(true)}
 	}
 	for count, head := range map[int]string{23: "97", 24: "98 18", 255: "98 ff", 256: "99 01 00", 65_535: "99 ff ff", 65_536: "9a 00 01 00 00"} {
-		pack, n := senml.EncodeMany(senml.CBOR, readings[:count], 1<<20)
+		pack, n := senml.Encode(senml.CBOR, readings[:count], 1<<20)
 		if n != count || !bytes.HasPrefix(pack, unhex(t, head)) {
 			t.Errorf("%d of %d readings begin with %x, want %s", n, count, pack[:5], head)
 		}
