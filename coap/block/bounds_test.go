@@ -152,15 +152,15 @@ func TestUploads_let_no_peer_that_holds_more_push_others_out(t *testing.T) {
 	})
 	t.Run("and put nothing after what a refused block came to replace", func(t *testing.T) {
 		u := block.NewUploads(small())
-		for num := range 4 {
-			for p := range 2 {
-				add(t, u, 0, from(p, 0, body, num, 6), block.Continue)
+		for p, szx := range []int{6, 6, 6, 0} {
+			for num := range 2 {
+				add(t, u, 0, from(p, 0, body, num, szx), block.Continue)
 			}
 		}
-		add(t, u, 0, from(2, 0, body, 0, 6), block.Continue)
+		add(t, u, 0, from(9, 0, body, 0, 6), block.Continue)
 		other := append(bytes.Clone(body[:16]), data(9_000, 2)...)
-		add(t, u, 0, from(2, 0, other, 1, 0), block.Busy)
-		add(t, u, 0, from(2, 0, body, 1, 6), block.Incomplete)
+		add(t, u, 0, from(9, 0, other, 1, 0), block.Busy)
+		add(t, u, 0, from(9, 0, body, 1, 6), block.Incomplete)
 	})
 	t.Run("but let one that holds little push out one that holds much", func(t *testing.T) {
 		u := block.NewUploads(small())
