@@ -8,7 +8,7 @@
 // # When
 //
 // The caller compares the versions of what is observed with the registry's
-// (Compare), and notifies those that Due returns. An observation is due when
+// (Compare), and notifies those that Take returns. An observation is due when
 // its target has changed and pmin has passed since the last notification, or
 // when nothing was said for pmax, or for a day: a notification a day is
 // confirmable (RFC 7641 section 4.5), so that who is gone is found out even

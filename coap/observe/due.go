@@ -39,8 +39,10 @@ func (o *Observation[P, R]) changed() bool { return o.failed || o.version != o.w
 // at is when the observation is due.
 func (o *Observation[P, R]) at() time.Time {
 	switch {
+	case o.taken:
+		return o.notified.Add(never)
 	case o.failed:
-		return o.notified.Add(max(retry, o.Pace.Min))
+		return o.retry
 	case o.busy && o.changed():
 		return o.notified.Add(max(refresh, o.Pace.Min))
 	case o.busy:
@@ -74,14 +76,20 @@ func (r *Registry[P, R]) Next() (at time.Time, ok bool) {
 	return r.due[0].due, true
 }
 
-// Due is the observation that is due longest, nil for none. It is due until it
-// is notified or removed.
-func (r *Registry[P, R]) Due(now time.Time) *Observation[P, R] {
+// Take takes the observation that is due longest, nil for none. The caller makes
+// its representation and calls Notify or Unsent, if it is still held then.
+func (r *Registry[P, R]) Take(now time.Time) *Observation[P, R] {
 	if len(r.due) == 0 || r.due[0].due.After(now) {
 		return nil
 	}
-	return r.due[0]
+	o := r.due[0]
+	o.taken = true
+	r.plan(o)
+	return o
 }
+
+// Holds tells whether an observation is still in the registry.
+func (r *Registry[P, R]) Holds(o *Observation[P, R]) bool { return r.peers[o.Peer][o.Token] == o }
 
 // Notice is what the registry decides of a notification.
 type Notice struct {
@@ -109,16 +117,17 @@ func (r *Registry[P, R]) Notify(now time.Time, logTime int64, version uint64, me
 		o.unconfirmed, o.confirmed = 0, now
 	}
 	o.version, o.notified = version, now
-	o.busy, o.failed = o.Form != Stream, false
+	o.busy, o.failed, o.taken = o.Form != Stream, false, false
 	r.plan(o)
 	r.learn(o.watched, version)
 	return n
 }
 
-// Unsent records that the notification after Notify could not be sent: the
-// observation is due again a second later.
-func (r *Registry[P, R]) Unsent(o *Observation[P, R]) {
-	o.busy, o.failed = false, true
+// Unsent records that a notification could not be made or sent: the observation
+// is due again a second later.
+func (r *Registry[P, R]) Unsent(now time.Time, o *Observation[P, R]) {
+	o.busy, o.failed, o.taken = false, true, false
+	o.retry = now.Add(max(retry, o.Pace.Min))
 	r.plan(o)
 }
 

@@ -60,7 +60,9 @@ type Observation[P comparable, R any] struct {
 	confirmed   time.Time // registered, or last notified by a confirmable message
 	unconfirmed int       // notifications since
 	busy        bool      // a notification is on its way
+	taken       bool      // the caller is making one
 	failed      bool      // the last one could not be sent
+	retry       time.Time // meant when failed
 	due         time.Time
 	index       int // in Registry.due
 }

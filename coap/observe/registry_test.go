@@ -56,16 +56,26 @@ func (s *scene) change(t observe.Target) {
 // notify notifies one observer that must be due.
 func (s *scene) notify(measured bool) observe.Notice {
 	s.Helper()
-	o := s.Due(s.now)
+	return s.tell(s.take(), measured)
+}
+
+// take takes an observation that must be due.
+func (s *scene) take() *observe.Observation[string, string] {
+	s.Helper()
+	o := s.Take(s.now)
 	if o == nil {
 		s.Fatal("nobody is due")
 	}
+	return o
+}
+
+func (s *scene) tell(o *observe.Observation[string, string], measured bool) observe.Notice {
 	return s.Notify(s.now, s.logTime, s.versions[o.Target], measured, o)
 }
 
 func (s *scene) nobody() {
 	s.Helper()
-	if o := s.Due(s.now); o != nil {
+	if o := s.Take(s.now); o != nil {
 		s.Fatalf("%s %s is due", o.Peer, o.Token)
 	}
 }
@@ -86,10 +96,11 @@ func TestChangeMakesItsObserversDue(t *testing.T) {
 	s.add("b", "1", observe.Observation[string, string]{Target: pressure})
 	s.nobody()
 	s.change(temperature)
-	if o := s.Due(s.now); o == nil || o.Peer != "a" || o.Request != "mine" {
+	o := s.take()
+	if o.Peer != "a" || o.Request != "mine" {
 		t.Fatalf("%+v is due", o)
 	}
-	if n := s.notify(true); !n.Confirmable {
+	if n := s.tell(o, true); !n.Confirmable {
 		t.Error("who asked in a CON is notified in a NON")
 	}
 	s.nobody()
@@ -100,10 +111,11 @@ func TestLateObserverIsNotToldAgainWhatItsAnswerSaid(t *testing.T) {
 	s.add("a", "1", observe.Observation[string, string]{})
 	s.versions[temperature]++ // not compared yet
 	s.add("b", "1", observe.Observation[string, string]{})
-	if o := s.Due(s.now); o == nil || o.Peer != "a" {
+	o := s.take()
+	if o.Peer != "a" {
 		t.Fatalf("%+v is due, want a alone", o)
 	}
-	s.notify(true)
+	s.tell(o, true)
 	s.nobody()
 }
 
@@ -167,9 +179,13 @@ func TestFailedNotificationIsTriedAgain(t *testing.T) {
 	s := newScene(t, observe.DefaultLimits())
 	s.add("a", "1", observe.Observation[string, string]{})
 	s.change(temperature)
-	o := s.Due(s.now)
-	s.notify(true)
-	s.Unsent(o)
+	o := s.take()
+	s.change(temperature)
+	s.nobody()
+	s.tell(o, true)
+	s.Unsent(s.now, o)
+	s.dueIn(time.Second)
+	s.Unsent(s.now, s.take()) // it could not even be made
 	s.dueIn(time.Second)
 	s.notify(true)
 	s.Landed("a", "1")
@@ -264,7 +280,15 @@ func TestObservationsEnd(t *testing.T) {
 	}
 	s.change(temperature)
 	s.nobody()
-	if s.RemovePeer("b"); s.Len() != 0 || s.Targets() != 0 {
+	s.change(pressure)
+	o := s.take()
+	if !s.Holds(o) {
+		t.Error("what was taken is not held")
+	}
+	if s.RemovePeer("b"); s.Holds(o) {
+		t.Error("what was removed is held")
+	}
+	if s.Len() != 0 || s.Targets() != 0 {
 		t.Errorf("%d observations of %d targets are left", s.Len(), s.Targets())
 	}
 	if _, ok := s.Next(); ok {
