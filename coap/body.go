@@ -16,7 +16,8 @@ import (
 	"skerry/fsm"
 )
 
-// Content formats (RFC 7252 section 12.3, RFC 8428 section 12.4).
+// Content formats (RFC 7252 section 12.3, RFC 8428 section 12.4, RFC 8790
+// section 6).
 const (
 	formatText       = 0
 	formatJPEG       = 22
@@ -27,6 +28,8 @@ const (
 	formatSensMLJSON = 111
 	formatSenMLCBOR  = 112
 	formatSensMLCBOR = 113
+	formatEtchJSON   = 320
+	formatEtchCBOR   = 322
 )
 
 // Bounds of a body with one value.

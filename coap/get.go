@@ -29,12 +29,13 @@ const (
 	readTimeout = 5 * time.Second
 )
 
-// read is a GET, decoded. It holds no memory of the datagram.
+// read is a GET or FETCH, decoded. It holds no memory of the datagram.
 type read struct {
 	target
 	*ask
-	query   cluster.Query
-	history bool
+	query     cluster.Query
+	history   bool
+	selectors []senml.Selector // of a FETCH
 }
 
 // get answers a GET, at once or from a goroutine of its own.
@@ -46,6 +47,11 @@ func (d *desk) get(ctx context.Context, q *call) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
+	return d.look(ctx, q, g)
+}
+
+// look answers a GET or FETCH.
+func (d *desk) look(ctx context.Context, q *call, g read) (*reply, error) {
 	if !g.slow() {
 		return d.s.answer(ctx, &g)
 	}
@@ -130,7 +136,7 @@ func instant(s string) (int64, error) {
 
 // slow tells whether the read may touch a disk: those are done beside the reader.
 func (g *read) slow() bool {
-	return g.history || g.place == atSeries && g.choosy && g.accept == formatJPEG
+	return g.history || timed(g.selectors) > 0 || g.place == atSeries && g.choosy && g.accept == formatJPEG
 }
 
 // answer reads from the site as this node has applied it. The error is always
@@ -155,6 +161,8 @@ func (s *Server) answer(ctx context.Context, g *read) (*reply, error) {
 
 func (g *read) from(ctx context.Context, view View) (*reply, error) {
 	switch {
+	case g.selectors != nil:
+		return g.selected(ctx, view)
 	case g.place == atDevice:
 		return g.latestOf(view)
 	case g.history:

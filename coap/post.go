@@ -91,10 +91,15 @@ func pack(q *call, format uint32, given bool) ([]fsm.Record, error) {
 	if err != nil {
 		return nil, err
 	}
+	return senml.Decode(encoding, q.body, q.namer())
+}
+
+// namer splits the names of a pack that was sent to a place.
+func (q *call) namer() senml.Namer {
 	if q.at.place == atDevice {
-		return senml.Decode(encoding, q.body, senml.ResourcesOf(q.at.device))
+		return senml.ResourcesOf(q.at.device)
 	}
-	return senml.Decode(encoding, q.body, senml.Split)
+	return senml.Split
 }
 
 // frame is a camera's picture, taken now. Its size in pixels is read from the

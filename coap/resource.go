@@ -33,6 +33,10 @@ func (p place) handler(method message.Code) handler {
 		switch method {
 		case message.POST:
 			return (*desk).post
+		case message.FETCH:
+			return (*desk).fetch
+		case message.PATCH, message.IPATCH:
+			return (*desk).patch
 		}
 	case atDevice:
 		switch method {
@@ -40,6 +44,10 @@ func (p place) handler(method message.Code) handler {
 			return (*desk).post
 		case message.GET:
 			return (*desk).get
+		case message.FETCH:
+			return (*desk).fetch
+		case message.PATCH, message.IPATCH:
+			return (*desk).patch
 		}
 	case atSeries:
 		switch method {
@@ -61,9 +69,9 @@ func (p place) handler(method message.Code) handler {
 func (p place) methods() string {
 	switch p {
 	case atPacks:
-		return "POST a SenML pack"
+		return "POST a SenML pack, or FETCH, PATCH or iPATCH with one of RFC 8790"
 	case atDevice:
-		return "POST a SenML pack, or GET the latest values"
+		return "POST a SenML pack, GET the latest values, or FETCH, PATCH or iPATCH with a pack of RFC 8790"
 	case atSeries:
 		return "POST or PUT a reading, or GET"
 	}
