@@ -73,7 +73,7 @@ func (d *desk) submit(ctx context.Context) {
 	var start []*load
 	d.verdicts, start = d.s.intake.submit(d.posts, d.now, d.verdicts)
 	for _, l := range start {
-		d.s.propose(ctx, l)
+		d.s.propose(ctx, d.out, l)
 	}
 	for i, v := range d.verdicts {
 		switch v.kind {

@@ -1,7 +1,9 @@
 package coap
 
 import (
+	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"skerry/fsm"
@@ -48,6 +50,13 @@ type load struct {
 	flights []*flight
 	records int
 	bytes   int
+
+	// Of a load on its way.
+	ctx    context.Context
+	cancel context.CancelFunc
+	stage  atomic.Uint32
+	result fsm.Result // once it is decided
+	err    error
 }
 
 // takes tells whether f may join the load.
@@ -71,7 +80,7 @@ type intake struct {
 
 	mu       sync.Mutex
 	queue    []*load // waiting, oldest first
-	busy     int     // proposers at work; each owns one load
+	busy     int     // loads on their way
 	inFlight map[fsm.Key]*flight
 	decided  decided
 	bytes    int // of inFlight
@@ -96,8 +105,7 @@ const (
 )
 
 // submit takes what one read brought, at time now, and returns a verdict for
-// each post and the loads that are to be proposed right away, each by a
-// goroutine of its own.
+// each post and the loads that are to be proposed right away.
 func (in *intake) submit(posts []post, now time.Time, verdicts []verdict) ([]verdict, []*load) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -181,7 +189,7 @@ func (in *intake) pop() *load {
 	return l
 }
 
-// next hands a proposer that is done its next load, nil to end it.
+// next is the load that goes after one that was decided, nil for none.
 func (in *intake) next() *load {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -193,7 +201,7 @@ func (in *intake) next() *load {
 }
 
 // overdue takes out the loads whose first flight has waited since before
-// limit: no proposer got to them.
+// limit.
 func (in *intake) overdue(limit time.Time) []*load {
 	in.mu.Lock()
 	defer in.mu.Unlock()

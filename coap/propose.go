@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"skerry/coap/message"
@@ -22,40 +23,114 @@ const (
 // stored is the answer to what the site has.
 var stored = reply{code: message.Changed}
 
-// propose starts a proposer with its first load.
-func (s *Server) propose(ctx context.Context, l *load) {
-	s.work.Go(func() {
-		box := s.boxes.Get().(*outbox)
-		defer s.boxes.Put(box)
-		for ; l != nil; l = s.intake.next() {
-			s.carry(ctx, box, l)
-		}
-	})
+// propose sends a load to the site, and while loads are decided at once those
+// that wait behind it. What is decided is answered through box, which the
+// caller flushes; what is not is answered by land.
+func (s *Server) propose(ctx context.Context, box *outbox, l *load) {
+	for ; l != nil && s.carry(ctx, box, l); l = s.intake.next() {
+		l.flights = nil
+	}
 }
 
-// carry brings one load to the site and its outcomes to the devices.
-func (s *Server) carry(ctx context.Context, box *outbox, l *load) {
+// carry brings one load to the site; false when its outcome comes later.
+func (s *Server) carry(ctx context.Context, box *outbox, l *load) bool {
 	now := time.Now()
 	oldest := l.flights[0].arrived
 	if now.Sub(oldest) > s.cfg.Limits.QueueWait {
 		s.turnAway(box, l, now)
-		return
+		return true
 	}
-	ctx, cancel := context.WithDeadline(ctx, oldest.Add(proposeTimeout))
-	defer cancel()
+	l.ctx, l.cancel = context.WithDeadline(ctx, oldest.Add(proposeTimeout))
 	s.stats.proposals.Add(1)
-	result, err := s.cfg.Store.Propose(ctx, l.command(now))
-	if err == nil && len(result.Outcomes) != len(l.flights) {
-		err = fmt.Errorf("%w: %d for %d messages", errOutcomes, len(result.Outcomes), len(l.flights))
+	s.work.Add(1)
+	s.offer(l.ctx, l.command(now), func(result fsm.Result, err error) {
+		l.result, l.err = result, err
+		if !l.stage.CompareAndSwap(offered, decidedAtOnce) {
+			s.landed.push(l)
+		}
+	})
+	if l.stage.CompareAndSwap(offered, parted) {
+		return false
 	}
-	if err != nil && refusalOfPropose(err) == refusedInternal {
-		s.log.Error("the site does not take a proposal", "messages", len(l.flights), "err", err)
+	s.settle(box, l)
+	s.work.Done()
+	return true
+}
+
+// The stages of a load: who gets there first decides who answers it.
+const (
+	offered       uint32 = iota
+	decidedAtOnce        // its outcome came before its proposer went on
+	parted               // its proposer went on: its outcome lands
+)
+
+// Offerer is a Store that makes no caller wait; *cluster.Node is one.
+type Offerer interface {
+	// Offer gives a command to the site and calls done once with what Propose
+	// would have returned: before it returns or later, from any goroutine. done
+	// does not wait.
+	Offer(ctx context.Context, cmd fsm.Command, done func(fsm.Result, error))
+}
+
+// offererOf makes a store's Offer of its Propose where it has none.
+func offererOf(store Store) func(context.Context, fsm.Command, func(fsm.Result, error)) {
+	if o, ok := store.(Offerer); ok {
+		return o.Offer
 	}
-	if err != nil && s.stopping(ctx) {
-		s.intake.land(l, make([]fate, len(l.flights)), time.Now())
-		return // the device sends again, to whoever serves then
+	return func(ctx context.Context, cmd fsm.Command, done func(fsm.Result, error)) {
+		go func() { done(store.Propose(ctx, cmd)) }() // ends with ctx; Server.work counts its load
 	}
-	s.settle(box, l, result, err)
+}
+
+// landing is where loads wait whose outcomes have come, to be answered together.
+type landing struct {
+	mu    sync.Mutex
+	loads []*load // at most proposers of them
+	ready chan struct{}
+}
+
+func (g *landing) push(l *load) {
+	g.mu.Lock()
+	g.loads = append(g.loads, l)
+	g.mu.Unlock()
+	select {
+	case g.ready <- struct{}{}:
+	default:
+	}
+}
+
+// take takes all, and leaves spare to be filled.
+func (g *landing) take(spare []*load) []*load {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	all := g.loads
+	g.loads = spare
+	return all
+}
+
+// land answers what has landed, and sends what waited for it to, until ctx is
+// done.
+func (s *Server) land(ctx context.Context) {
+	box := newOutbox(s)
+	var loads []*load
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.landed.ready:
+		}
+		loads = s.landed.take(loads[:0])
+		for _, l := range loads {
+			s.settle(box, l)
+		}
+		box.flush()
+		for i := range loads {
+			loads[i] = nil
+			s.propose(ctx, box, s.intake.next())
+			s.work.Done() // after the next one is counted
+		}
+		box.flush()
+	}
 }
 
 var errOutcomes = errors.New("wrong number of outcomes")
@@ -65,8 +140,21 @@ func (s *Server) stopping(ctx context.Context) bool {
 	return errors.Is(ctx.Err(), context.Canceled)
 }
 
-// settle answers all who wait for a load.
-func (s *Server) settle(box *outbox, l *load, result fsm.Result, err error) {
+// settle answers all who wait for a load whose outcome has come.
+func (s *Server) settle(box *outbox, l *load) {
+	result, err := l.result, l.err
+	stopped := s.stopping(l.ctx)
+	l.cancel()
+	if err == nil && len(result.Outcomes) != len(l.flights) {
+		err = fmt.Errorf("%w: %d for %d messages", errOutcomes, len(result.Outcomes), len(l.flights))
+	}
+	if err != nil && refusalOfPropose(err) == refusedInternal {
+		s.log.Error("the site does not take a proposal", "messages", len(l.flights), "err", err)
+	}
+	if err != nil && stopped {
+		s.intake.land(l, make([]fate, len(l.flights)), time.Now())
+		return // the device sends again, to whoever serves then
+	}
 	fates := make([]fate, len(l.flights))
 	refusals := make([]*refusal, len(l.flights))
 	for i := range l.flights {
@@ -85,7 +173,6 @@ func (s *Server) settle(box *outbox, l *load, result fsm.Result, err error) {
 		known := err != nil || result.Outcomes[i].Known
 		s.answerFlight(box, f, fates[i], refusals[i], known)
 	}
-	box.flush()
 }
 
 // fateOf is what a refusal says of the message.
@@ -113,7 +200,6 @@ func (s *Server) turnAway(box *outbox, l *load, now time.Time) {
 	for i, f := range l.flights {
 		s.answerFlight(box, f, fates[i], refusals[i], true)
 	}
-	box.flush()
 }
 
 // remembered tells that a refusal would be wrong: it says that nothing was
@@ -204,6 +290,7 @@ func (s *Server) sweep(ctx context.Context) {
 			for _, l := range s.intake.overdue(now.Add(-patience)) {
 				s.turnAway(box, l, now)
 			}
+			box.flush()
 		}
 	}
 }

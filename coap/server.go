@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"skerry/coap/datagram"
+	"skerry/fsm"
 )
 
 // drainTimeout is how long a server that stops waits for what is on its way.
@@ -25,7 +26,10 @@ type Server struct {
 	ids    counter
 	stats  counters
 
-	work  sync.WaitGroup // proposers and slow reads
+	offer  func(context.Context, fsm.Command, func(fsm.Result, error))
+	landed landing
+
+	work  sync.WaitGroup // loads on their way and slow reads
 	slow  chan struct{}  // a place for each slow read at work
 	boxes sync.Pool      // of *outbox
 }
@@ -51,8 +55,9 @@ func Listen(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, log: cfg.Logger, socket: socket, intake: newIntake(cfg.Limits),
-		slow: make(chan struct{}, slowReads),
+		slow: make(chan struct{}, slowReads), offer: offererOf(cfg.Store),
 	}
+	s.landed.ready = make(chan struct{}, 1)
 	s.boxes.New = func() any { return newOutbox(s) }
 	s.ids.last.Store(rand.Uint32())
 	return s, nil
@@ -67,11 +72,9 @@ func (s *Server) Run(ctx context.Context) error {
 	working, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, s.stopReading)()
-	swept := make(chan struct{})
-	go func() {
-		defer close(swept)
-		s.sweep(working)
-	}()
+	var beside sync.WaitGroup
+	beside.Go(func() { s.sweep(working) })
+	beside.Go(func() { s.land(working) })
 	s.log.Info("coap serves", "addr", s.Addr().String())
 	if s.socket.Buffer() < datagram.ReceiveBuffer {
 		s.log.Warn("the kernel keeps few datagrams for coap while it is busy, and drops the rest: raise net.core.rmem_max",
@@ -84,7 +87,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.work.Wait()
 	late.Stop()
 	cancel()
-	<-swept
+	beside.Wait()
 	return err
 }
 
