@@ -85,6 +85,38 @@ func TestCheck_RefusesCommandsOutOfBounds(t *testing.T) {
 		{"output that is wrong", fsm.AdvanceRunCommand{Task: "t", Node: "n", Lease: 1, Output: []fsm.Record{{}}}, "output"},
 		{"a frame of no bytes", frame("f", 1, 0), "empty"},
 		{"a frame beyond its bound", frame("f", 1, fsm.MaxFrame+1), "frame"},
+		{"a device without a name", fsm.PutDeviceCommand{Create: true}, "device name is empty"},
+		{"a note of two lines", fsm.PutDeviceCommand{Name: "d", Note: "a\nb"}, "note"},
+		{"a long note", fsm.PutDeviceCommand{Name: "d", Note: strings.Repeat("n", fsm.MaxNote+1)}, "note"},
+		{"a bad pattern of names to write", fsm.PutDeviceCommand{Name: "d", Writes: []string{"["}}, "pattern"},
+		{"a long pattern", fsm.PutDeviceCommand{Name: "d", Writes: []string{strings.Repeat("w", fsm.MaxDevice+1)}}, "at most 128"},
+		{"more patterns than a device has", fsm.PutDeviceCommand{Name: "d", Writes: make([]string, fsm.MaxWrites+1)}, "17 patterns"},
+		{"a removed device without a name", fsm.RemoveDeviceCommand{}, "device name is empty"},
+		{"a key without an identity", fsm.AddKeyCommand{Device: "d", Secret: make([]byte, 16)}, "identity"},
+		{"a short secret", fsm.AddKeyCommand{Device: "d", Identity: "i", Secret: []byte("123")}, "4 to 64"},
+		{"a long secret", fsm.AddKeyCommand{Device: "d", Identity: "i", Secret: make([]byte, fsm.MaxSecret+1)}, "4 to 64"},
+		{"an overlap without end", fsm.AddKeyCommand{Device: "d", Identity: "i", Secret: make([]byte, 16), Overlap: fsm.MaxOverlap + 1}, "overlap"},
+		{"a revoked key of nobody", fsm.RevokeKeyCommand{Identity: "i"}, "device name is empty"},
+		{"a long identity", fsm.RevokeKeyCommand{Device: "d", Identity: strings.Repeat("i", fsm.MaxIdentity+1)}, "at most 128"},
+		{"a document of nobody", fsm.PutDocumentCommand{}, "device name is empty"},
+		{"a kind of document of a later version", fsm.PutDocumentCommand{Device: "d", Kind: 2}, "kind 2"},
+		{"a large document", fsm.PutDocumentCommand{Device: "d", Body: make([]byte, fsm.MaxDocument+1)}, "at most 8192"},
+		{"a deleted document with a body", fsm.PutDocumentCommand{Device: "d", Delete: true, Body: []byte("x")}, "no body"},
+		{"a document that must and must not be there", fsm.PutDocumentCommand{Device: "d", IfNone: true, IfMatch: []uint64{1}}, "contradict"},
+		{"more versions than one asks for", fsm.PutDocumentCommand{Device: "d", IfMatch: make([]uint64, fsm.MaxIfMatch+1)}, "17 versions"},
+		{"a registration without an ID", fsm.RegisterCommand{Endpoint: "e", Lifetime: 1}, "registration name"},
+		{"a registration of nobody", fsm.RegisterCommand{ID: "1", Lifetime: 1}, "endpoint name"},
+		{"a long sector", fsm.RegisterCommand{ID: "1", Endpoint: "e", Sector: strings.Repeat("s", 64), Lifetime: 1}, "sector"},
+		{"a long base URI", fsm.RegisterCommand{ID: "1", Endpoint: "e", Base: strings.Repeat("b", fsm.MaxBase+1), Lifetime: 1}, "base URI"},
+		{"a lifetime of nothing", fsm.RegisterCommand{ID: "1", Endpoint: "e"}, "lifetime"},
+		{"a renewal by nothing", fsm.RenewRegistrationCommand{ID: "1", Lifetime: ptr(int64(0))}, "lifetime"},
+		{"more links than one registers", fsm.RenewRegistrationCommand{ID: "1", Links: ptr(strings.Repeat("l", fsm.MaxLinks+1))}, "links"},
+		{"an attribute of no bytes", fsm.RenewRegistrationCommand{ID: "1", Attributes: &[]string{""}}, "attribute"},
+		{"more attributes than one has", fsm.RenewRegistrationCommand{ID: "1", Attributes: ptr(strings.Split("a"+strings.Repeat(" a", fsm.MaxAttributes), " "))}, "33 endpoint attributes"},
+		{"a registration without an ID to take out", fsm.UnregisterCommand{}, "registration name"},
+		{"a lease of nothing", fsm.LeaseCommand{Holder: "n1"}, "lease name"},
+		{"a lease of nobody", fsm.LeaseCommand{Name: "l"}, "holder"},
+		{"a lease that ends before it begins", fsm.LeaseCommand{Name: "l", Holder: "n1", Duration: -1}, "out of range"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -109,7 +141,7 @@ func TestEncoder_GivesTheSameBytesAgain(t *testing.T) {
 }
 
 func TestRestore_RefusesEveryCutAndEveryFlip(t *testing.T) {
-	b := snapshot(t, full(t).a)
+	b := snapshot(t, furnished(t).a)
 	for n := range b {
 		if _, err := fsm.Restore(bytes.NewReader(b[:n])); !errors.Is(err, fsm.ErrCorrupt) {
 			t.Fatalf("cut to %d of %d bytes: got %v, want %v", n, len(b), err, fsm.ErrCorrupt)

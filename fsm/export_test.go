@@ -80,3 +80,27 @@ func (s *State) mistaken(m Mistake) {
 		s.chain.outcome(o)
 	}
 }
+
+// TestOrdered lets tests fill an ordered table without a state around it.
+type TestOrdered struct{ o ordered[int] }
+
+// Set gives a name its value, Remove takes it out, Get looks it up.
+func (t *TestOrdered) Set(name string, v int)  { t.o.set(name, &v) }
+func (t *TestOrdered) Remove(name string) bool { return t.o.remove(name) }
+func (t *TestOrdered) Share() *TestOrdered     { return &TestOrdered{t.o.share()} }
+func (t *TestOrdered) Get(name string) (v int, ok bool) {
+	if p := t.o.get(name); p != nil {
+		return *p, true
+	}
+	return 0, false
+}
+
+// Names are all names in the order of the table, Leaves how many leaves it has.
+func (t *TestOrdered) Names() (names []string) {
+	for name := range t.o.all() {
+		names = append(names, name)
+	}
+	return names
+}
+
+func (t *TestOrdered) Leaves() int { return len(t.o.leaves) }

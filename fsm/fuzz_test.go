@@ -14,6 +14,7 @@ func FuzzEntry(f *testing.F) {
 		op, body := fsm.Encode(cmd)
 		f.Add(byte(op), body)
 	}
+	home := snapshot(f, furnished(f).a)
 	f.Fuzz(func(t *testing.T, op byte, body []byte) {
 		h := fsm.Header{Op: fsm.Op(op), LogTime: 8 * second, Received: noon}
 		checked := fsm.Check(h.Op, body)
@@ -32,6 +33,13 @@ func FuzzEntry(f *testing.F) {
 		}
 		if err == nil {
 			restore(t, snapshot(t, s.a))
+		}
+		furnished := restore(t, home) // where a name may be of something
+		if _, err := furnished.Apply(1<<20, 1, entry); (err == nil) != (checked == nil) {
+			t.Fatalf("check said %v, apply to a site with devices says %v", checked, err)
+		}
+		if err == nil {
+			restore(t, snapshot(t, furnished))
 		}
 		_, _ = fsm.NewState().Apply(1, 1, body) // as a whole entry
 	})
@@ -66,10 +74,33 @@ func FuzzBatch(f *testing.F) {
 	})
 }
 
+// FuzzConditional decodes messages with a condition: what decodes has an
+// encoding that says the same.
+func FuzzConditional(f *testing.F) {
+	for _, cmd := range goldenCommands() {
+		_, body := fsm.Encode(cmd)
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		c, err := fsm.DecodeConditional(body)
+		if err != nil {
+			return
+		}
+		again := fsm.EncodeConditional(nil, c)
+		back, err := fsm.DecodeConditional(again)
+		if len(again) > fsm.MaxBatchBytes {
+			return // a dictionary in another order may take more bytes
+		}
+		if err != nil || !equal(back, c) {
+			t.Fatalf("%+v came back as %+v, err %v", c, back, err)
+		}
+	})
+}
+
 // FuzzSnapshot restores what it is given, with a checksum that fits: no panic,
 // and what restores has a snapshot that restores to the same.
 func FuzzSnapshot(f *testing.F) {
-	for _, s := range []*fsm.State{fsm.NewState(), newReplicas(f).a, full(f).a} {
+	for _, s := range []*fsm.State{fsm.NewState(), newReplicas(f).a, full(f).a, furnished(f).a} {
 		b := snapshot(f, s)
 		f.Add(b[:len(b)-sha256.Size])
 	}

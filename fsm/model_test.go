@@ -24,6 +24,7 @@ type model struct {
 	dropped  map[fsm.Seq]bool
 	gaps     []fsm.Gap
 	tasks    map[string]*fsm.Task
+	homes    homes
 }
 
 type modelKey struct {
@@ -37,7 +38,7 @@ const span = 31 * second
 
 func newModel(g fsm.Genesis) *model {
 	return &model{g: g, keys: map[fsm.Key]modelKey{}, dropped: map[fsm.Seq]bool{}, tasks: map[string]*fsm.Task{},
-		synced: [2]map[fsm.Seq]bool{{}, {}}}
+		homes: newHomes(), synced: [2]map[fsm.Seq]bool{{}, {}}}
 }
 
 func (m *model) begin(h fsm.Header) {
@@ -108,6 +109,17 @@ func (m *model) apply(cmd fsm.Command, term uint64) []fsm.Outcome {
 			out = append(out, o)
 		}
 		return out
+	case *fsm.ConditionalBatch:
+		it := c.Batch.Items[0]
+		o, ok := m.admit(it.Key, it.Content, c.Batch.Born, false)
+		if ok && !m.met(c.If) {
+			o, ok = fsm.Outcome{Code: fsm.Precondition}, false
+		}
+		if ok {
+			o = fsm.Outcome{Code: fsm.Stored, First: m.store(it.Records, c.Batch.Waited)}
+			m.keys[it.Key] = modelKey{o, it.Content, false, m.now / span}
+		}
+		return []fsm.Outcome{o}
 	case *fsm.FrameCommand:
 		o, ok := m.admit(c.Key, c.Content, c.Born, true)
 		if ok {
@@ -151,7 +163,27 @@ func (m *model) rare(cmd fsm.Command, term uint64) fsm.Outcome {
 		m.tasks[c.ID] = &fsm.Task{ID: c.ID, Spec: c.Spec, State: fsm.TaskActive, Created: m.received, Start: last, Cursor: last}
 		return fsm.Outcome{Code: fsm.Stored}
 	}
+	if o, ok := m.homes.apply(cmd, m.now, m.received); ok {
+		return o
+	}
 	return m.run(cmd, term)
+}
+
+// met finds a series' last reading by looking at all.
+func (m *model) met(c fsm.Condition) bool {
+	var last fsm.Seq
+	for _, r := range m.rows {
+		if r.Device == c.Device && r.Resource == c.Resource {
+			last = r.Seq
+		}
+	}
+	switch {
+	case c.Exists:
+		return last > 0
+	case c.Missing:
+		return last == 0
+	}
+	return last > 0 && slices.Contains(c.Seqs, last)
 }
 
 func (m *model) gap(c fsm.GapCommand, term uint64) fsm.Outcome {
@@ -284,4 +316,5 @@ func (m *model) compare(t *rapid.T, s *fsm.State) {
 			t.Fatalf("task is %+v, want %+v", got, *m.tasks[id])
 		}
 	}
+	m.homes.compare(t, s, m.now)
 }

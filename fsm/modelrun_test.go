@@ -90,7 +90,7 @@ func drawCommand(t *rapid.T, m *model, term uint64) fsm.Command {
 	if known := m.tasks[task]; known != nil {
 		attempt, cursor = known.Attempt, known.Cursor
 	}
-	switch rapid.IntRange(0, 14).Draw(t, "command") {
+	switch rapid.IntRange(0, 24).Draw(t, "command") {
 	case 0:
 		return fsm.CutCommand{}
 	case 1:
@@ -111,6 +111,15 @@ func drawCommand(t *rapid.T, m *model, term uint64) fsm.Command {
 	case 9:
 		f := frame(rapid.SampledFrom([]string{"k1", "k2", "f1", "f2", "f3"}).Draw(t, "key"), drawBorn(t, m), 20)
 		return f
+	case 10, 11:
+		c := &fsm.ConditionalBatch{Batch: fsm.Batch{Born: drawBorn(t, m), Items: []fsm.Item{{
+			Key: key(fmt.Sprint("k", rapid.IntRange(1, 60).Draw(t, "key"))), Records: rapid.SliceOfN(drawRecord(), 1, 3).Draw(t, "records"),
+		}}}}
+		c.If = rapid.SampledFrom([]fsm.Condition{{Exists: true}, {Missing: true}, {Seqs: []fsm.Seq{1, fsm.Seq(len(m.rows)), fsm.Seq(seq.Draw(t, "seq") + 1)}}}).Draw(t, "condition")
+		c.If.Device, c.If.Resource = rapid.SampledFrom([]string{"d1", "d2"}).Draw(t, "device"), "r1"
+		return c
+	case 12, 13, 14, 15, 16, 17, 18:
+		return drawHomeCommand(t)
 	}
 	b := &fsm.Batch{Born: drawBorn(t, m), Waited: rapid.Int64Range(0, second).Draw(t, "waited")}
 	for range rapid.IntRange(1, 4).Draw(t, "items") {

@@ -34,7 +34,7 @@ func TestValue_ReadsAsPeopleWriteIt(t *testing.T) {
 }
 
 func TestRefusal_SaysWhatToDo(t *testing.T) {
-	for code := fsm.Conflict; code <= fsm.SeriesFull; code++ {
+	for code := fsm.Conflict; code <= fsm.Held; code++ {
 		err := code.Err()
 		if !errors.Is(err, fsm.Refusal(code)) || strings.Contains(err.Error(), "refused with code") {
 			t.Errorf("code %d is %q", code, err)

@@ -118,7 +118,7 @@ func TestSnapshot_RestoresWhatItWasTakenOf(t *testing.T) {
 
 // TestSnapshot_IsWrittenWhileTheStateGoesOn is of most use under -race.
 func TestSnapshot_IsWrittenWhileTheStateGoesOn(t *testing.T) {
-	r := full(t)
+	r := furnished(t)
 	want := snapshot(t, r.a)
 	const writers = 3
 	got := make(chan []byte, writers)
@@ -136,6 +136,11 @@ func TestSnapshot_IsWrittenWhileTheStateGoesOn(t *testing.T) {
 			r.one(r.batch(item(fmt.Sprint("text", i), fsm.Record{Device: "gate", Resource: "note", Value: fsm.TextValue("x")})))
 			r.one(frame(fmt.Sprint("later frame", i), r.h.LogTime, 100))
 			r.one(fsm.RenewRunCommand{Task: "hot", Attempt: 1, Node: "n1", Lease: minute})
+			r.one(fsm.PutDeviceCommand{Name: fmt.Sprint("device ", i), Create: true})
+			r.one(fsm.AddKeyCommand{Device: "pump-8", Identity: fmt.Sprint("pump-8 ", i), Secret: []byte("secret"), Overlap: second})
+			r.one(fsm.PutDocumentCommand{Device: "pump-7", Body: fmt.Append(nil, i)})
+			r.one(fsm.RenewRegistrationCommand{ID: "id of node1"})
+			r.one(fsm.LeaseCommand{Name: "address", Holder: "n1", Duration: 20 * second})
 			r.at(10 * second)
 		}
 	}
