@@ -33,10 +33,14 @@ type Frames interface {
 	JPEG(ctx context.Context, seq fsm.Seq) ([]byte, error)
 }
 
-// View is both; *cluster.View is one.
+// View is all of it; *cluster.View is one.
 type View interface {
 	Readings
 	Frames
+	Twins
+	Directory
+	Inventory
+	Changes
 }
 
 // Config is what a Server needs. Store and View are required.
@@ -44,7 +48,16 @@ type Config struct {
 	Addr  string // host:port; all addresses when the host is empty
 	Store Store
 	// View gives a view that does not wait for anybody (cluster.Local).
-	View   func(ctx context.Context) (View, error)
+	View func(ctx context.Context) (View, error)
+	// Await returns when that view has what was decided at an index of the log;
+	// nil where it always has. See cluster.Node.Await.
+	Await func(ctx context.Context, index uint64) error
+	// Gateways are the doors of the site's nodes that devices may use, by name;
+	// nil for none but this one. It does not block.
+	Gateways func() []Gateway
+	// Multicast answers discovery that is sent to all CoAP nodes of a link.
+	Multicast bool
+
 	Limits Limits
 	Logger *slog.Logger
 	Now    func() time.Time // the wall clock of /time and option 65000

@@ -12,6 +12,7 @@ import (
 
 	"skerry/cluster"
 	"skerry/coap/message"
+	"skerry/coap/observe"
 	"skerry/coap/senml"
 	"skerry/fsm"
 )
@@ -36,6 +37,8 @@ type read struct {
 	query     cluster.Query
 	history   bool
 	selectors []senml.Selector // of a FETCH
+	pace      observe.Pace     // of who observes
+	search    *search          // of a list of links
 }
 
 // get answers a GET, at once or from a goroutine of its own.
@@ -52,12 +55,15 @@ func (d *desk) get(ctx context.Context, q *call) (*reply, error) {
 
 // look answers a GET or FETCH.
 func (d *desk) look(ctx context.Context, q *call, g read) (*reply, error) {
-	if !g.slow() {
-		return d.s.answer(ctx, &g)
+	if err := d.observes(ctx, q, &g); err != nil {
+		return nil, err
 	}
-	if !d.proven(q.from) { // before a disk is asked for an answer that may be large
+	if (g.slow() || q.to.watch != nil) && !d.proven(q.from) { // before work is done that one datagram does not pay for
 		d.challenge(q)
 		return nil, nil
+	}
+	if !g.slow() {
+		return d.s.answer(ctx, &g)
 	}
 	return nil, d.s.readBeside(ctx, g, q.to)
 }
@@ -66,6 +72,11 @@ func (d *desk) look(ctx context.Context, q *call, g read) (*reply, error) {
 func (d *desk) read(q *call) (read, error) {
 	q.to.ask = d.ask()
 	g := read{target: q.at, ask: q.to.ask}
+	if q.at.place.lists() {
+		var err error
+		g.search, err = d.search(q.at.place)
+		return g, err
+	}
 	if q.at.place != atSeries {
 		return g, nil
 	}
@@ -74,7 +85,6 @@ func (d *desk) read(q *call) (read, error) {
 		if err := g.parameter(string(parameter)); err != nil {
 			return g, err
 		}
-		g.history = true
 	}
 	return g, nil
 }
@@ -100,6 +110,13 @@ func (a *ask) validate(r *reply) *reply {
 
 func (g *read) parameter(q string) (err error) {
 	name, value, _ := strings.Cut(q, "=")
+	if ours, err := g.pace.Parameter(name, value); ours {
+		if err != nil {
+			return refuse(message.BadRequest, "%s", err)
+		}
+		return nil
+	}
+	g.history = true
 	switch name {
 	case "from":
 		g.query.From, err = instant(value)
@@ -113,7 +130,7 @@ func (g *read) parameter(q string) (err error) {
 		}
 		return refuse(message.BadRequest, "limit=%s: send a number of readings, at least 1", cut(value, 32))
 	default:
-		return refuse(message.BadRequest, "query %q is not known: from, to and limit are", cut(name, 32))
+		return refuse(message.BadRequest, "query %q is not known: from, to and limit are, and pmin and pmax of who observes", cut(name, 32))
 	}
 	if err != nil {
 		return refuse(message.BadRequest, "%s=%s: send RFC 3339 (2026-01-31T08:00:00Z) or Unix seconds", name, cut(value, 40))
@@ -136,7 +153,7 @@ func instant(s string) (int64, error) {
 
 // slow tells whether the read may touch a disk: those are done beside the reader.
 func (g *read) slow() bool {
-	return g.history || timed(g.selectors) > 0 || g.place == atSeries && g.choosy && g.accept == formatJPEG
+	return g.history || g.wide() || timed(g.selectors) > 0 || g.place == atSeries && g.choosy && g.accept == formatJPEG
 }
 
 // answer reads from the site as this node has applied it. The error is always
@@ -165,6 +182,8 @@ func (g *read) from(ctx context.Context, view View) (*reply, error) {
 		return g.selected(ctx, view)
 	case g.place == atDevice:
 		return g.latestOf(view)
+	case g.place > atTime:
+		return g.beyondReadings(ctx, view)
 	case g.history:
 		return g.between(ctx, view)
 	case g.choosy && g.accept == formatJPEG:
@@ -284,6 +303,7 @@ func (s *Server) readBeside(ctx context.Context, g read, to envelope) error {
 		defer cancel()
 		box := s.boxes.Get().(*outbox)
 		defer s.boxes.Put(box)
+		ack := s.promise(&to)
 		answer, err := s.answer(ctx, &g)
 		if err != nil {
 			refused := refusalOf(err)
@@ -291,7 +311,11 @@ func (s *Server) readBeside(ctx context.Context, g read, to envelope) error {
 			said := refused.reply()
 			answer = &said
 		}
-		box.add(&to, answer)
+		if ack.keep() {
+			s.answerLate(box, &to, answer)
+		} else {
+			box.add(&to, answer)
+		}
 		box.flush()
 	})
 	return nil

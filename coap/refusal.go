@@ -96,8 +96,12 @@ func refusalOfOutcome(o fsm.Outcome) *refusal {
 		return refusedUnknown
 	case fsm.NoGenesis:
 		return refusedNotBegun
-	case fsm.SeriesFull:
+	case fsm.SeriesFull, fsm.Full:
 		return &refusal{message.ServiceUnavailable, reasonSeries, waitSeries, 0, o.Code.Err().Error()}
+	case fsm.Precondition:
+		return refuse(message.PreconditionFailed, "%s", o.Code.Err())
+	case fsm.NotFound:
+		return refuse(message.NotFound, "%s", o.Code.Err())
 	}
 	return refusedInternal
 }

@@ -14,6 +14,18 @@ const (
 	atDevice              // /r/{device}
 	atSeries              // /r/{device}/{resource}
 	atTime                // /time
+
+	atTwins    // /d
+	atTwin     // /d/{device}
+	atDesired  // /d/{device}/desired
+	atReported // /d/{device}/reported
+
+	atCore         // /.well-known/core
+	atGateways     // /gateways
+	atDirectory    // /rd
+	atRegistration // /rd/{id}
+	atEndpoints    // /rd-lookup/ep
+	atResources    // /rd-lookup/res
 )
 
 // target is a place with its names.
@@ -21,6 +33,7 @@ type target struct {
 	place    place
 	device   string
 	resource string
+	id       string // of a registration
 }
 
 // handler serves a request. A nil reply without an error comes later.
@@ -56,7 +69,30 @@ func (p place) handler(method message.Code) handler {
 		case message.GET:
 			return (*desk).get
 		}
-	case atTime:
+	case atReported:
+		switch method {
+		case message.PUT, message.POST:
+			return (*desk).putDocument
+		case message.DELETE:
+			return (*desk).deleteDocument
+		case message.GET:
+			return (*desk).get
+		}
+	case atDirectory:
+		switch method {
+		case message.POST:
+			return (*desk).register
+		}
+	case atRegistration:
+		switch method {
+		case message.POST:
+			return (*desk).renew
+		case message.DELETE:
+			return (*desk).unregister
+		case message.GET:
+			return (*desk).get
+		}
+	case atTime, atTwins, atTwin, atDesired, atCore, atGateways, atEndpoints, atResources:
 		switch method {
 		case message.GET:
 			return (*desk).get
@@ -74,6 +110,14 @@ func (p place) methods() string {
 		return "POST a SenML pack, GET the latest values, or FETCH, PATCH or iPATCH with a pack of RFC 8790"
 	case atSeries:
 		return "POST or PUT a reading, or GET"
+	case atDesired:
+		return "GET; operators write it"
+	case atReported:
+		return "PUT, GET or DELETE"
+	case atDirectory:
+		return "POST your links; /rd-lookup/ep and /rd-lookup/res show what is registered"
+	case atRegistration:
+		return "POST to renew it, DELETE, or GET"
 	}
 	return "GET"
 }

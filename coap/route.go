@@ -51,24 +51,67 @@ func (d *desk) route() (target, error) {
 	case n == 1 && string(first) == "time":
 		return target{place: atTime}, nil
 	case n == 0 || string(first) != "r":
-		return target{}, refuse(message.NotFound, "there is nothing here: readings are at /r/{device}/{resource}, packs go to /r, the time is at /time")
+		return d.elsewhere()
 	case n == 1:
 		return target{place: atPacks}, nil
 	case n == 2:
 		return target{place: atDevice, device: d.names.of(second)}, nil
 	case n == 3:
-		return target{atSeries, d.names.of(second), d.names.of(last)}, nil
+		return target{place: atSeries, device: d.names.of(second), resource: d.names.of(last)}, nil
 	}
-	return target{atSeries, d.joined(n - 2), d.names.of(last)}, nil
+	return target{place: atSeries, device: d.joined(n - 2), resource: d.names.of(last)}, nil
 }
 
 // joined is the device of n segments.
-func (d *desk) joined(n int) string {
-	var segments []string
+func (d *desk) joined(n int) string { return strings.Join(d.path()[1:1+n], "/") }
+
+func (d *desk) path() (segments []string) {
 	for segment := range d.msg.Values(message.URIPath) {
 		segments = append(segments, string(segment))
 	}
-	return strings.Join(segments[1:1+n], "/")
+	return segments
+}
+
+// elsewhere reads a path that is not below /r.
+func (d *desk) elsewhere() (target, error) {
+	path := d.path()
+	switch {
+	case len(path) > 0 && path[0] == "d":
+		return twinAt(path[1:]), nil
+	case len(path) == 2 && path[0] == "rd":
+		return target{place: atRegistration, id: path[1]}, nil
+	}
+	switch strings.Join(path, "/") {
+	case ".well-known/core":
+		return target{place: atCore}, nil
+	case "gateways":
+		return target{place: atGateways}, nil
+	case "rd":
+		return target{place: atDirectory}, nil
+	case "rd-lookup/ep":
+		return target{place: atEndpoints}, nil
+	case "rd-lookup/res":
+		return target{place: atResources}, nil
+	}
+	return target{}, refuse(message.NotFound, "there is nothing here: readings are at /r/{device}/{resource}, packs go to /r, the time is at /time, and all there is at /.well-known/core")
+}
+
+// twinAt reads what follows /d. A device's name may come as several segments.
+func twinAt(path []string) target {
+	if len(path) == 0 {
+		return target{place: atTwins}
+	}
+	at := target{place: atTwin}
+	if last := len(path) - 1; last > 0 {
+		switch path[last] {
+		case fsm.Desired.String():
+			at.place, path = atDesired, path[:last]
+		case fsm.Reported.String():
+			at.place, path = atReported, path[:last]
+		}
+	}
+	at.device = strings.Join(path, "/")
+	return at
 }
 
 // packFormat is the encoding of a pack by its content format; without one, by

@@ -19,12 +19,14 @@ const drainTimeout = 3 * time.Second
 
 // Server answers devices on one UDP address. No goroutine outlives Run.
 type Server struct {
-	cfg    Config
-	log    *slog.Logger
-	socket *datagram.Conn
-	intake *intake
-	ids    counter
-	stats  counters
+	cfg       Config
+	log       *slog.Logger
+	socket    *datagram.Conn
+	intake    *intake
+	observers *observers
+	changes   changes
+	ids       counter
+	stats     counters
 
 	offer  func(context.Context, fsm.Command, func(fsm.Result, error))
 	landed landing
@@ -57,6 +59,7 @@ func Listen(cfg Config) (*Server, error) {
 		cfg: cfg, log: cfg.Logger, socket: socket, intake: newIntake(cfg.Limits),
 		slow: make(chan struct{}, slowReads), offer: offererOf(cfg.Store),
 	}
+	s.observers = newObservers(s)
 	s.landed.ready = make(chan struct{}, 1)
 	s.boxes.New = func() any { return newOutbox(s) }
 	s.ids.last.Store(rand.Uint32())
@@ -75,6 +78,7 @@ func (s *Server) Run(ctx context.Context) error {
 	var beside sync.WaitGroup
 	beside.Go(func() { s.sweep(working) })
 	beside.Go(func() { s.land(working) })
+	beside.Go(func() { s.observers.run(working) })
 	s.log.Info("coap serves", "addr", s.Addr().String())
 	if s.socket.Buffer() < datagram.ReceiveBuffer {
 		s.log.Warn("the kernel keeps few datagrams for coap while it is busy, and drops the rest: raise net.core.rmem_max",

@@ -3,6 +3,8 @@ package coap_test
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sort"
 	"sync"
 	"testing"
@@ -184,6 +186,32 @@ func (s *store) JPEG(_ context.Context, seq fsm.Seq) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.jpegs[seq-1], nil
+}
+
+func (s *store) Document(device string, kind fsm.DocumentKind) (fsm.Document, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state.Document(device, kind)
+}
+
+func (s *store) Registrations() []fsm.Registration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state.Registrations()
+}
+
+func (s *store) Devices() (list []cluster.Device) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	resources := map[string][]string{}
+	for id := range uint32(s.state.SeriesCount()) {
+		name := s.state.SeriesName(id)
+		resources[name.Device] = append(resources[name.Device], name.Resource)
+	}
+	for _, name := range slices.Sorted(maps.Keys(resources)) {
+		list = append(list, cluster.Device{Name: name, Resources: slices.Sorted(slices.Values(resources[name]))})
+	}
+	return list
 }
 
 // readings are all stored readings in seq order.
