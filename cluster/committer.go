@@ -31,7 +31,15 @@ type submission struct {
 	op      fsm.Op
 	body    []byte
 	records int
-	done    chan answer // capacity 1
+	done    func(answer) // called once; does not wait
+}
+
+func newSubmission(term uint64, op fsm.Op, body []byte, done func(answer)) *submission {
+	s := &submission{term: term, op: op, body: body, done: done}
+	if op == fsm.OpReadings {
+		s.records = fsm.BatchRecords(body)
+	}
+	return s
 }
 
 // answer is what became of a submission. fate is stored when err is nil.
@@ -222,13 +230,13 @@ func (c *committer) finish(w written) {
 		panic(fmt.Sprintf("entry %d of %d submissions was answered with %v", w.future.Index(), len(w.subs), w.future.Response()))
 	}
 	for i, s := range w.subs {
-		s.done <- answer{result: fsm.Result{Index: w.future.Index(), Outcomes: outcomes[i]}}
+		s.done(answer{result: fsm.Result{Index: w.future.Index(), Outcomes: outcomes[i]}})
 	}
 }
 
 func reply(subs []*submission, a answer) {
 	for _, s := range subs {
-		s.done <- a
+		s.done(a)
 	}
 }
 

@@ -24,14 +24,23 @@ const (
 //
 // Where there is no leader and nothing was sent yet it waits 5 s, then returns
 // ErrNoLeader. It always returns within 60 s.
-func (n *Node) Propose(ctx context.Context, cmd fsm.Command) (fsm.Result, error) {
+func (n *Node) Propose(ctx context.Context, cmd fsm.Command) (result fsm.Result, err error) {
+	decided := make(chan struct{})
+	n.Offer(ctx, cmd, func(r fsm.Result, e error) {
+		result, err = r, e
+		close(decided)
+	})
+	<-decided
+	return result, err
+}
+
+// propose encodes and checks a command.
+func (n *Node) propose(cmd fsm.Command) (*proposal, error) {
 	op, body := fsm.Encode(cmd)
 	if err := fsm.Check(op, body); err != nil {
-		return fsm.Result{}, err
+		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, retryFor)
-	defer cancel()
-	p := proposal{n: n, op: op, body: body, start: time.Now(), keyed: keyed(op), lasting: true}
+	p := &proposal{n: n, op: op, body: body, start: time.Now(), keyed: keyed(op), lasting: true}
 	switch c := cmd.(type) {
 	case *fsm.Batch:
 		p.askFor(c.Items)
@@ -41,7 +50,7 @@ func (n *Node) Propose(ctx context.Context, cmd fsm.Command) (fsm.Result, error)
 	case *fsm.FrameCommand:
 		p.asks = []ask{{c.Key, c.Content}}
 	}
-	return p.run(ctx)
+	return p, nil
 }
 
 // Propose is Node.Propose without forwarding: it fails with ErrNotLeader
@@ -101,25 +110,32 @@ func (p *proposal) run(ctx context.Context) (fsm.Result, error) {
 			return p.failed(ErrNoLeader)
 		}
 		if err == nil {
-			a := p.send(ctx, to, p.bornOf(born))
-			switch {
-			case a.fate == applied && !p.expired(a.result):
-				return a.result, nil
-			case a.fate == unknown:
-				p.doubt = true
-				if !p.keyed {
-					return fsm.Result{}, ErrUnknown
-				}
-			case errors.Is(a.err, ErrOverloaded), errors.Is(a.err, ErrClosed):
-				return p.failed(a.err)
-			case a.fate == refused && !errors.Is(a.err, ErrNotLeader):
-				return p.failed(a.err)
+			if result, err, settled := p.judge(p.send(ctx, to, p.bornOf(born))); settled {
+				return result, err
 			}
 		}
 		if err := pause(ctx, retryPause); err != nil {
 			return p.failed(ErrNoLeader)
 		}
 	}
+}
+
+// judge says what the answer to one copy means; unless it is settled the
+// proposal goes on with another copy.
+func (p *proposal) judge(a answer) (result fsm.Result, err error, settled bool) {
+	switch {
+	case a.fate == applied && !p.expired(a.result):
+		return a.result, nil, true
+	case a.fate == unknown:
+		p.doubt = true
+		if !p.keyed {
+			return fsm.Result{}, ErrUnknown, true
+		}
+	case errors.Is(a.err, ErrOverloaded), errors.Is(a.err, ErrClosed), a.fate == refused && !errors.Is(a.err, ErrNotLeader):
+		result, err = p.failed(a.err)
+		return result, err, true
+	}
+	return fsm.Result{}, nil, false
 }
 
 // keyed tells which commands carry keys, and when they were born.
@@ -202,15 +218,12 @@ func (p *proposal) send(ctx context.Context, to leaderInfo, born fsm.LogTime) an
 
 // submitAndWait gives a checked body to this node's own committer.
 func (n *Node) submitAndWait(ctx context.Context, term uint64, op fsm.Op, body []byte) answer {
-	s := &submission{term: term, op: op, body: body, done: make(chan answer, 1)}
-	if op == fsm.OpReadings {
-		s.records = fsm.BatchRecords(body)
-	}
-	if err := n.committer.submit(s); err != nil {
+	done := make(chan answer, 1)
+	if err := n.committer.submit(newSubmission(term, op, body, func(a answer) { done <- a })); err != nil {
 		return answer{fate: refused, err: err}
 	}
 	select {
-	case a := <-s.done:
+	case a := <-done:
 		return a
 	case <-ctx.Done():
 		return answer{fate: unknown, err: fmt.Errorf("%w: %w", ErrUnknown, ctx.Err())}
