@@ -2,7 +2,6 @@ package gossip
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -167,11 +166,13 @@ func (m *Memberlist) Update(p Peer) error {
 // Changed is Gossip's.
 func (m *Memberlist) Changed() <-chan struct{} { return m.changed }
 
-// Close tells the others that this node goes, and stops.
+// Close tells the others that this node goes, and stops. Others that do not
+// hear it in time, as they go too, find out by themselves.
 func (m *Memberlist) Close() error {
 	m.cancel()
 	m.wg.Wait()
-	return errors.Join(m.list.Leave(leaveTimeout), m.list.Shutdown())
+	_ = m.list.Leave(leaveTimeout)
+	return m.list.Shutdown()
 }
 
 func (m *Memberlist) signal() {
