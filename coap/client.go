@@ -49,15 +49,15 @@ type Client struct {
 	done chan struct{} // closed when the receiver has ended
 
 	mu      sync.Mutex
-	waiting map[uint64]*exchange // by token
-	byID    map[uint16]*exchange
+	waiting map[uint64]*inquiry // by token
+	byID    map[uint16]*inquiry
 	token   uint64
 	id      uint16
 	closed  bool
 }
 
-// exchange is a request that waits for its answer.
-type exchange struct {
+// inquiry is a request that waits for its answer.
+type inquiry struct {
 	token  uint64
 	id     uint16
 	acked  chan struct{} // closed by an empty ACK: the response comes later
@@ -88,7 +88,7 @@ func Dial(target string, cfg ClientConfig) (*Client, error) {
 	}
 	c := &Client{
 		cfg: cfg, conn: conn, done: make(chan struct{}),
-		waiting: map[uint64]*exchange{}, byID: map[uint16]*exchange{},
+		waiting: map[uint64]*inquiry{}, byID: map[uint16]*inquiry{},
 		token: rand.Uint64(), id: uint16(rand.Uint32()),
 	}
 	go c.receive()
@@ -152,7 +152,7 @@ func (c *Client) send(datagram []byte) error {
 }
 
 // awaitAck waits for the answer, and longer once an empty ACK has promised it.
-func (c *Client) awaitAck(ctx context.Context, x *exchange, wait time.Duration) (Response, error) {
+func (c *Client) awaitAck(ctx context.Context, x *inquiry, wait time.Duration) (Response, error) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
@@ -167,7 +167,7 @@ func (c *Client) awaitAck(ctx context.Context, x *exchange, wait time.Duration) 
 	}
 }
 
-func (c *Client) await(ctx context.Context, x *exchange, wait time.Duration) (Response, error) {
+func (c *Client) await(ctx context.Context, x *inquiry, wait time.Duration) (Response, error) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
@@ -180,7 +180,7 @@ func (c *Client) await(ctx context.Context, x *exchange, wait time.Duration) (Re
 	}
 }
 
-func (c *Client) begin() (*exchange, error) {
+func (c *Client) begin() (*inquiry, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -188,13 +188,13 @@ func (c *Client) begin() (*exchange, error) {
 	}
 	c.token++
 	c.id++
-	x := &exchange{token: c.token, id: c.id, acked: make(chan struct{}), answer: make(chan result, 1)}
+	x := &inquiry{token: c.token, id: c.id, acked: make(chan struct{}), answer: make(chan result, 1)}
 	c.waiting[x.token] = x
 	c.byID[x.id] = x
 	return x, nil
 }
 
-func (c *Client) end(x *exchange) {
+func (c *Client) end(x *inquiry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.waiting, x.token)
@@ -261,7 +261,7 @@ func (c *Client) match(m *message.Message) []byte {
 }
 
 // settle gives the first answer; later copies are dropped.
-func (x *exchange) settle(r result) {
+func (x *inquiry) settle(r result) {
 	select {
 	case x.answer <- r:
 	default:

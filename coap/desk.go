@@ -127,6 +127,9 @@ func (d *desk) response(ctx context.Context, from *source) {
 	case d.msg.Type == message.RST && from.session == nil && d.prove(ctx, from):
 	case d.msg.Type == message.CON:
 		d.out.reset(d.msg.ID, from)
+	case d.msg.Type == message.NON:
+	case d.s.observers.answered(from.endpoint(), d.msg.ID, d.msg.Type == message.RST) && from.session == nil:
+		from.peer.proven = d.now.Add(provenFor)
 	}
 }
 

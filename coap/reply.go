@@ -28,8 +28,9 @@ type envelope struct {
 	mute    uint8 // classes of answers that are not wanted, as No-Response has them
 	stamp   bool  // it asked for the server's time
 	id      uint16
-	room    int  // bytes that the answer may have, 0 for any
-	ask     *ask // how a representation is wanted; nil for none
+	room    int    // bytes that the answer may have, 0 for any
+	ask     *ask   // how a representation is wanted; nil for none
+	watch   *watch // what is observed; nil for nothing
 }
 
 // envelope is made of the request in d.msg.
@@ -98,35 +99,58 @@ func newOutbox(s *Server) *outbox {
 // add encodes a reply: an ACK for a CON, a NON for a NON (RFC 7252 section
 // 5.2). It returns the reply's size in bytes, 0 when it leaves with a session.
 func (o *outbox) add(to *envelope, r *reply) int {
-	if to.ask != nil && r.code == message.Content {
-		r = o.s.shape(to.ask, r)
-	}
+	r = o.shaped(to, r)
 	o.s.stats.responses[r.code].Add(1)
-	o.msg.Reset()
-	o.msg.Type, o.msg.ID = message.ACK, to.id
 	if to.muted(r.code) {
+		o.msg.Reset()
+		o.msg.Type, o.msg.ID = message.ACK, to.id
 		if to.kind == message.NON || to.session != nil && to.session.stream {
 			return 0
 		}
 		return o.post(to) // an empty ACK ends the retransmissions
 	}
+	o.compose(to, r)
+	o.msg.Type, o.msg.ID = message.ACK, to.id
 	if to.kind == message.NON {
 		o.msg.Type, o.msg.ID = message.NON, o.s.ids.next()
 	}
-	o.msg.Code = r.code
-	if o.msg.Token = to.long; to.long == nil {
-		o.msg.Token = to.token[:to.size]
-	}
-	o.msg.Payload = r.payload
-	o.describe(to, r)
 	if to.room > 0 && r.code.Class() != 2 {
 		return o.postWithin(to)
 	}
 	return o.post(to)
 }
 
+// shaped gives content the form its client asked for, and begins its
+// observation where it asked for that.
+func (o *outbox) shaped(to *envelope, r *reply) *reply {
+	if r.code != message.Content {
+		return r
+	}
+	if to.watch != nil && !to.watch.noted {
+		o.s.observers.begin(to.watch, r)
+	}
+	if to.ask != nil {
+		r = o.s.shape(to.ask, r)
+	}
+	return r
+}
+
+// compose makes o.msg of a reply, but for the type and the id.
+func (o *outbox) compose(to *envelope, r *reply) {
+	o.msg.Reset()
+	o.msg.Code = r.code
+	o.msg.Token = to.tokenBytes()
+	o.msg.Payload = r.payload
+	o.describe(to, r)
+}
+
 // describe adds the options.
 func (o *outbox) describe(to *envelope, r *reply) {
+	age := r.maxAge
+	if w := to.watch; w != nil && w.noted && r.code.Class() == 2 {
+		o.msg.AddUint(message.Observe, w.notice)
+		age = max(age, w.read.pace.MaxAge())
+	}
 	if r.typed {
 		o.msg.AddUint(message.ContentFormat, uint32(r.format))
 	}
@@ -135,8 +159,8 @@ func (o *outbox) describe(to *envelope, r *reply) {
 	}
 	if r.code == message.TooManyRequests || r.code == message.ServiceUnavailable {
 		o.msg.AddUint(message.MaxAge, max(1, r.maxAge))
-	} else if r.maxAge > 0 {
-		o.msg.AddUint(message.MaxAge, r.maxAge)
+	} else if age > 0 {
+		o.msg.AddUint(message.MaxAge, age)
 	}
 	if r.size1 > 0 {
 		o.msg.AddUint(message.Size1, r.size1)
@@ -166,6 +190,27 @@ func (o *outbox) postWithin(to *envelope) int {
 func (o *outbox) reset(id uint16, to *source) {
 	o.s.stats.resets.Add(1)
 	o.empty(message.RST, id, to)
+}
+
+// acknowledge sends the empty ACK of a request.
+func (o *outbox) acknowledge(to *envelope) {
+	o.msg.Reset()
+	o.msg.Type, o.msg.ID = message.ACK, to.id
+	o.post(to)
+}
+
+// forward adds an encoded message.
+func (o *outbox) forward(to endpoint, encoded []byte) {
+	if to.session == nil {
+		at := len(o.arena)
+		o.arena = append(o.arena, encoded...)
+		o.out = append(o.out, datagram.Message{Peer: to.from, Local: to.local, Data: o.arena[at:len(o.arena):len(o.arena)]})
+		return
+	}
+	if _, err := message.Parse(encoded, &o.msg); err != nil {
+		panic(err) // it is one of ours
+	}
+	to.session.deliver(&o.msg)
 }
 
 // ping sends an empty CON, which its peer rejects (RFC 7252 section 4.3).

@@ -45,9 +45,13 @@ type counters struct {
 	readings   atomic.Uint64
 	frames     atomic.Uint64
 	peers      atomic.Int64
+
+	observers     atomic.Int64
+	notifications atomic.Uint64
+	lost          atomic.Uint64 // observations
 }
 
-// Stats are counters since the start, and three gauges.
+// Stats are counters since the start, and four gauges.
 type Stats struct {
 	Datagrams  uint64            // received
 	Malformed  uint64            // of them, rejected or dropped as no CoAP
@@ -63,9 +67,13 @@ type Stats struct {
 	Readings   uint64            // acknowledged as stored, duplicates left out
 	Frames     uint64            // the same of frames
 
-	Peers   int // endpoints remembered
-	Flights int // messages on their way to the site
-	Bytes   int // of them
+	Notifications uint64 // made for observers
+	Lost          uint64 // observations ended because their peer did not answer
+
+	Peers     int // endpoints remembered
+	Flights   int // messages on their way to the site
+	Bytes     int // of them
+	Observers int // observations
 }
 
 // Stats may be called at any time, from any goroutine.
@@ -75,7 +83,8 @@ func (s *Server) Stats() Stats {
 		Datagrams: c.datagrams.Load(), Malformed: c.malformed.Load(), Pings: c.pings.Load(),
 		Resets: c.resets.Load(), Unsent: c.unsent.Load(), Challenged: c.challenged.Load(), Duplicates: c.duplicates.Load(),
 		Proposals: c.proposals.Load(), Readings: c.readings.Load(), Frames: c.frames.Load(),
-		Peers:    int(c.peers.Load()),
+		Notifications: c.notifications.Load(), Lost: c.lost.Load(),
+		Peers: int(c.peers.Load()), Observers: int(c.observers.Load()),
 		Requests: map[string]uint64{}, Responses: map[string]uint64{}, Refused: map[string]uint64{},
 	}
 	for i := range c.requests {

@@ -26,6 +26,7 @@ type store struct {
 	index      uint64
 	skipped    time.Duration // added to log time and wall clock
 	begun      time.Time
+	applied    chan struct{} // closed and made anew when something is applied
 	jpegs      [][]byte
 	batches    []int         // items of each batch
 	unbegun    bool          // there is no secret yet
@@ -39,7 +40,7 @@ type store struct {
 
 func newStore(tb testing.TB) *store {
 	tb.Helper()
-	s := &store{state: fsm.NewState(), begun: time.Now()}
+	s := &store{state: fsm.NewState(), begun: time.Now(), applied: make(chan struct{})}
 	genesis := fsm.Genesis{
 		Site: "demo", Lineage: [16]byte{1}, Secret: testSecret,
 		CutRows: 1 << 20, CutBytes: 1 << 30, WindowBytes: 64 << 20,
@@ -127,6 +128,8 @@ func (s *store) apply(cmd fsm.Command) (fsm.Result, error) {
 	if err != nil {
 		return fsm.Result{}, err
 	}
+	close(s.applied)
+	s.applied = make(chan struct{})
 	if f := applied.Frame; f != nil {
 		s.jpegs = append(s.jpegs, append([]byte(nil), f.JPEG...))
 	}
@@ -135,6 +138,18 @@ func (s *store) apply(cmd fsm.Command) (fsm.Result, error) {
 
 // view reads the store.
 func (s *store) view(context.Context) (coap.View, error) { return s, nil }
+
+func (s *store) Applied() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.applied
+}
+
+func (s *store) LogTime() fsm.LogTime {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state.LogTime()
+}
 
 func (s *store) Latest(device, resource string) (fsm.Reading, bool) {
 	s.mu.Lock()

@@ -40,7 +40,7 @@ type Limits struct {
 func DefaultLimits() Limits { return Limits{Peers: 8_192, Waiting: 80, Messages: 8_192} }
 
 // Transmission is a datagram that is to be sent now. Its bytes are good until
-// the next call of the Table.
+// the next call of Due.
 type Transmission[P comparable] struct {
 	Peer     P
 	Name     string
