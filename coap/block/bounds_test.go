@@ -76,7 +76,7 @@ func TestUploads_remember_a_bounded_number_of_last_blocks(t *testing.T) {
 		for num := range 3 {
 			u.Add(noon, from(p, 0, body, num, 0))
 		}
-		u.Finish(id(1000*p), [16]byte{1})
+		u.Finish(id(1000*p), block.Note{1})
 	}
 	took := heap() - before
 	t.Logf("%d bytes taken", took)

@@ -24,7 +24,7 @@ type finished struct {
 type ending struct {
 	at    time.Time
 	last  uint64 // sum of the last block
-	note  [16]byte
+	note  Note
 	noted bool
 }
 
@@ -42,7 +42,7 @@ func (f *finished) put(b *Block, now time.Time) {
 }
 
 // note adds what became of the body.
-func (f *finished) note(id ID, note [16]byte) {
+func (f *finished) note(id ID, note Note) {
 	for _, generation := range []map[ID]ending{f.young, f.old} {
 		if e, ok := generation[id]; ok {
 			e.note, e.noted = note, true
@@ -53,7 +53,7 @@ func (f *finished) note(id ID, note [16]byte) {
 }
 
 // get is the note of a body whose last block is b.
-func (f *finished) get(b *Block, now time.Time) (note [16]byte, ok bool) {
+func (f *finished) get(b *Block, now time.Time) (note Note, ok bool) {
 	e, ok := f.young[b.ID]
 	if !ok {
 		e, ok = f.old[b.ID]

@@ -68,7 +68,7 @@ func FuzzUploads(f *testing.F) {
 			if got.Kind != kind || !bytes.Equal(got.Body, body) {
 				t.Fatalf("block %+v of %x became %d with %d bytes, want %d with %d", b.Option, b.ID[:4], got.Kind, len(got.Body), kind, len(body))
 			}
-			roomy.Finish(b.ID, [16]byte{1})
+			roomy.Finish(b.ID, block.Note{1})
 			checkTight(t, tight, now, b, kind, body, limits.Bytes)
 		}
 	})

@@ -13,6 +13,9 @@ const exchangeLifetime = 247 * time.Second
 // ID names a transfer; see the package comment for what it is made of.
 type ID [16]byte
 
+// Note is what the caller wants to know of a body that was whole.
+type Note [24]byte
+
 // Peer is who sends, as far as sharing of memory goes.
 type Peer [16]byte
 
@@ -78,7 +81,7 @@ type Result struct {
 	Kind   Kind
 	Option Option // to send back as Block1
 	Body   []byte // whole, the caller's own
-	Note   [16]byte
+	Note   Note
 }
 
 // Uploads puts request bodies together, strictly in order. It is safe for
@@ -171,7 +174,7 @@ func (u *Uploads) finish(now time.Time, t *transfer, b *Block) []byte {
 
 // Finish notes what a body became that Add handed out as whole. For 250 s, as
 // far as memory goes, its last block is answered with Again and the note.
-func (u *Uploads) Finish(id ID, note [16]byte) {
+func (u *Uploads) Finish(id ID, note Note) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.finished.note(id, note)

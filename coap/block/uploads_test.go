@@ -157,9 +157,9 @@ func TestUploads_in_order(t *testing.T) {
 				switch s.want {
 				case done:
 					whole(t, r.Body, bodies[s.body])
-					u.Finish(b.ID, [16]byte{byte(s.body), 7})
+					u.Finish(b.ID, block.Note{byte(s.body), 7})
 				case again:
-					if want := [16]byte{byte(s.body), 7}; r.Note != want {
+					if want := (block.Note{byte(s.body), 7}); r.Note != want {
 						t.Errorf("note %x, want %x", r.Note, want)
 					}
 				}
@@ -257,7 +257,7 @@ func TestUploads_forget(t *testing.T) {
 		u := block.NewUploads(block.DefaultUploadLimits())
 		add(t, u, 0, piece(body, 0, 3), block.Continue)
 		add(t, u, 0, piece(body, 1, 3), block.Whole)
-		u.Finish(id(0), [16]byte{7})
+		u.Finish(id(0), block.Note{7})
 		add(t, u, 250*time.Second, piece(body, 1, 3), block.Again)
 		add(t, u, 251*time.Second, piece(body, 1, 3), block.Incomplete)
 	})
