@@ -14,6 +14,12 @@ const MaxLeaseName = 128
 // still while there is no leader. So whoever got a lease and acts under it for
 // less than its duration, counted by an own monotonic clock from before it
 // asked, has stopped before anybody else can get it.
+//
+// The price is paid when the leader dies: the next one goes on from the log
+// time that was applied last, so the lease lasts longer by what passed since,
+// the election with it. With a lease of 2 s renewed at a third of it, on an
+// otherwise idle site of the ssd profile, another got it 1.4 to 2.0 s after a
+// follower that had it died, and 2.3 to 2.9 s after a leader did.
 type Lease struct {
 	Name   string  `cbor:"1,keyasint"`
 	Holder string  `cbor:"2,keyasint"`
