@@ -1,6 +1,7 @@
 package coap
 
 import (
+	"encoding/binary"
 	"time"
 
 	"skerry/fsm"
@@ -22,8 +23,8 @@ const (
 	// doubtedFor is how long after that an earlier copy is reckoned with: the
 	// site's window in full.
 	doubtedFor = 250 * time.Second
-	// maxDecided bounds the stored messages remembered, and maxDoubted those of
-	// unknown fate, each in two generations: about 8 MB and 2 MB.
+	// maxDecided bounds the stored messages remembered, 2 MB of them, and
+	// maxDoubted those of unknown fate, 2 MB in two generations.
 	maxDecided = 64 << 10
 	maxDoubted = 16 << 10
 )
@@ -31,25 +32,20 @@ const (
 // decided remembers the fates of messages for a while. The site's window is
 // what makes a message stored once; this only keeps the gateway from saying
 // "nothing was stored" of a message whose earlier copy was, and answers
-// retransmissions without asking the site. The zero value is ready. The
-// longest remembered are forgotten first; the many that were stored do not
-// push out the few that are in doubt.
-type decided struct{ stored, doubted generations }
-
-type generations struct{ young, old map[fsm.Key]decision }
-
-type decision struct {
-	content uint64
-	at      time.Time
+// retransmissions without asking the site. The zero value is ready. The many
+// that were stored do not push out the few that are in doubt.
+type decided struct {
+	stored  storedSet
+	doubted generations
 }
 
 func (d *decided) get(k fsm.Key, now time.Time) (fate, uint64) {
-	if known, ok := d.stored.get(k); ok && now.Sub(known.at) <= answeredFor {
-		return wasStored, known.content
-	} else if ok && now.Sub(known.at) <= doubtedFor {
+	if age, content, ok := d.stored.get(k, now); ok && age <= answeredFor {
+		return wasStored, content
+	} else if ok && age <= doubtedFor {
 		return wasUnknown, 0
 	}
-	if known, ok := d.doubted.get(k); ok && now.Sub(known.at) <= doubtedFor {
+	if at, ok := d.doubted.get(k); ok && now.Sub(at) <= doubtedFor {
 		return wasUnknown, 0
 	}
 	return wasRefused, 0
@@ -57,23 +53,84 @@ func (d *decided) get(k fsm.Key, now time.Time) (fate, uint64) {
 
 func (d *decided) put(k fsm.Key, f fate, content uint64, now time.Time) {
 	if f == wasStored {
-		d.stored.put(k, decision{content, now}, maxDecided/2)
+		d.stored.put(k, content, now)
 	} else {
-		d.doubted.put(k, decision{content, now}, maxDoubted/2)
+		d.doubted.put(k, now, maxDoubted/2)
 	}
 }
 
-func (g *generations) get(k fsm.Key) (decision, bool) {
-	known, ok := g.young[k]
+// Each reading passes storedSet twice, so it is made to cost one line of cache
+// each time: a key has storedWays places, next to each other, and takes the
+// place of the oldest of them.
+const (
+	storedWays = 4
+	storedSets = maxDecided / storedWays
+	storedBits = 14 // log2 of storedSets
+)
+
+// storedSet are keys of stored messages, some of them. The zero value is ready.
+type storedSet struct {
+	begin time.Time
+	sets  [][storedWays]storedSlot // storedSets, once there is one
+}
+
+type storedSlot struct {
+	key     fsm.Key
+	content uint64
+	at      time.Duration // since a nanosecond before begin; 0 for an empty slot
+}
+
+func (s *storedSet) set(k *fsm.Key) *[storedWays]storedSlot {
+	const spread = 0x9e3779b97f4a7c15 // the golden ratio of 2^64
+	return &s.sets[binary.LittleEndian.Uint64(k[:8])*spread>>(64-storedBits)]
+}
+
+func (s *storedSet) get(k fsm.Key, now time.Time) (age time.Duration, content uint64, ok bool) {
+	if s.sets == nil {
+		return 0, 0, false
+	}
+	set := s.set(&k)
+	for i := range set {
+		if set[i].at != 0 && set[i].key == k {
+			return now.Sub(s.begin) + 1 - set[i].at, set[i].content, true
+		}
+	}
+	return 0, 0, false
+}
+
+func (s *storedSet) put(k fsm.Key, content uint64, now time.Time) {
+	if s.sets == nil {
+		s.begin, s.sets = now, make([][storedWays]storedSlot, storedSets)
+	}
+	set := s.set(&k)
+	place := &set[0]
+	for i := range set {
+		if set[i].key == k && set[i].at != 0 {
+			place = &set[i]
+			break
+		}
+		if set[i].at < place.at {
+			place = &set[i]
+		}
+	}
+	*place = storedSlot{k, content, max(1, now.Sub(s.begin)+1)}
+}
+
+// generations are keys with times, of which the longest remembered are
+// forgotten first.
+type generations struct{ young, old map[fsm.Key]time.Time }
+
+func (g *generations) get(k fsm.Key) (time.Time, bool) {
+	at, ok := g.young[k]
 	if !ok {
-		known, ok = g.old[k]
+		at, ok = g.old[k]
 	}
-	return known, ok
+	return at, ok
 }
 
-func (g *generations) put(k fsm.Key, d decision, limit int) {
+func (g *generations) put(k fsm.Key, at time.Time, limit int) {
 	if g.young == nil || len(g.young) >= limit {
-		g.old, g.young = g.young, map[fsm.Key]decision{}
+		g.old, g.young = g.young, map[fsm.Key]time.Time{}
 	}
-	g.young[k] = d
+	g.young[k] = at
 }

@@ -34,4 +34,13 @@ func (d *Decided) Get(k byte, at time.Time) Fate {
 	return f
 }
 
-func (d *Decided) Len() int { return len(d.stored.young) + len(d.stored.old) }
+func (d *Decided) Len() (n int) {
+	for i := range d.stored.sets {
+		for j := range d.stored.sets[i] {
+			if d.stored.sets[i][j].at != 0 {
+				n++
+			}
+		}
+	}
+	return n
+}
