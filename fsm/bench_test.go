@@ -95,6 +95,27 @@ func benchmarkApply(b *testing.B, rate int) {
 	b.ReportMetric(float64(s.Remembered()), "keys")
 }
 
+// BenchmarkApplyDocument replaces documents in a site that has as many as it
+// takes, one of each ten after a snapshot.
+func BenchmarkApplyDocument(b *testing.B) {
+	r := newReplicas(b)
+	fill(r, 20)
+	entries := make([][]byte, 10_000)
+	for i := range entries {
+		op, body := fsm.Encode(fsm.PutDocumentCommand{Device: fmt.Sprint("d", i*9), Format: 60, Body: make([]byte, 20)})
+		entries[i] = fsm.AppendEntry(nil, fsm.Header{Op: op, LogTime: second, Received: noon}, body)
+	}
+	b.ReportAllocs()
+	for n := 0; b.Loop(); n++ {
+		if n%10 == 0 {
+			r.a.Snapshot()
+		}
+		if _, err := r.a.Apply(uint64(1<<20+n), 1, entries[n%len(entries)]); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkEncode(b *testing.B) {
 	batch := newLoad().next(1)
 	var e fsm.Encoder

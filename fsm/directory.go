@@ -227,7 +227,8 @@ func (s *State) unregister(c *UnregisterCommand) Outcome {
 }
 
 // Registrations are the entries of the resource directory whose time is not
-// over, by ID. The slice is the caller's.
+// over by log time, by ID. The slice is the caller's. Log time moves with
+// entries, as with State.Identity.
 func (s *State) Registrations() []Registration {
 	list := make([]Registration, 0, s.directory.entries.n)
 	for _, r := range s.directory.entries.all() {

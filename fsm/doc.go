@@ -39,6 +39,6 @@
 // The body of OpReadings is the sub-batches of the proposers one after the
 // other, each as uvarint length and bytes; their layout stands in batch.go, that
 // of the body of OpFrame in framecodec.go, that of OpConditional in
-// conditional.go, and that of a snapshot in snapshot.go. All other bodies are CBOR maps with integer keys, to
-// which keys are only ever added.
+// conditional.go, and that of a snapshot in snapshot.go. All other bodies are
+// CBOR maps with integer keys, to which keys are only ever added.
 package fsm

@@ -2,7 +2,6 @@ package fsm
 
 import (
 	"fmt"
-	"path"
 	"strings"
 )
 
@@ -35,10 +34,7 @@ func (s *TaskSpec) Validate() error {
 	if s.Kind != "count" {
 		return fmt.Errorf("task kind %q is not known: this version has \"count\"", s.Kind)
 	}
-	if _, err := path.Match(s.Device, ""); err != nil || s.Device == "" {
-		return fmt.Errorf("device pattern %q is not valid: use a name, * and ?", s.Device)
-	}
-	if err := ValidateName("device pattern:", s.Device, MaxDevice); err != nil {
+	if err := validatePattern(s.Device); err != nil {
 		return err
 	}
 	if err := ValidateName("resource", s.Resource, MaxResource); err != nil {
