@@ -109,7 +109,7 @@ func (p *pager) full() bool {
 
 // registered answers with the links of one registration, as they were sent.
 func (g *read) registered(view Directory) (*reply, error) {
-	r, err := findRegistration(view, g.id)
+	r, err := findRegistration(view, g.target.id)
 	if err != nil {
 		return nil, err
 	}
