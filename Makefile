@@ -129,9 +129,9 @@ e2e: bin/skerry peers ## run the end-to-end tests against real programs
 	$(GO) test -tags '$(TAGS) e2e' -count=1 -timeout 20m -v -run '$(E2E)' ./e2e/...
 
 .PHONY: e2e-engines
-e2e-engines: bin/skerry peers ## let Spark and Flink read the bucket (fetches them)
+e2e-engines: bin/skerry peers ## let Spark and Flink read the bucket, Californium post (fetches them)
 	e2e/peers.sh engines
-	$(GO) test -tags '$(TAGS) e2e engines' -count=1 -timeout 30m -v -run 'Spark|Weather' ./e2e/...
+	$(GO) test -tags '$(TAGS) e2e engines' -count=1 -timeout 30m -v -run 'Spark|Weather|Californium' ./e2e/...
 
 .PHONY: check
 check: fmt vet lint test e2e ## all that a change must pass

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Fetches the real programs and data that the end-to-end tests talk to: libcoap
-# and ffmpeg (Debian), footage of pedestrians (Debian's opencv-doc), a weather
-# station's hours (npm's vega-datasets), deltalake and DuckDB (PyPI); with the
-# word "engines" Spark and Flink too. What is there is kept.
+# Fetches the real programs and data that the end-to-end tests talk to: libcoap,
+# tshark and ffmpeg (Debian), footage of pedestrians (Debian's opencv-doc), a
+# weather station's hours (npm's vega-datasets), deltalake and DuckDB (PyPI),
+# and what CoAP devices run: aiocoap (PyPI), coap, coap-cli and node-coap-client
+# (npm); with the word "engines" Spark, Flink and Californium too. What is there
+# is kept.
 #
 # Files go to $SKERRY_PEERS, by default skerry-peers in the user's cache.
 set -euo pipefail
@@ -31,8 +33,9 @@ debian() {
 
 programs() {
   local missing=()
-  have coap-client-notls || have coap-client || missing+=(libcoap3-bin)
+  have coap-client-notls && have coap-client-openssl || missing+=(libcoap3-bin)
   have ffmpeg || missing+=(ffmpeg)
+  have tshark || missing+=(tshark)
   [ ${#missing[@]} = 0 ] || debian "${missing[@]}"
 }
 
@@ -69,17 +72,49 @@ weather() {
   mv "$work/weather.csv" "$peers/"
 }
 
-# python NAME: a virtual environment with exactly the packages of
-# engines/NAME.txt.
+# python FILE: a virtual environment with exactly the packages of FILE.txt. It
+# has the file's name, without folders.
 python() {
-  local venv=$peers/$1 requirements=$here/engines/$1.txt
+  local venv=$peers/${1##*/} requirements=$here/$1.txt
   if cmp -s "$requirements" "$venv/requirements.txt"; then return; fi
-  have python3 || die "the outside readers are Python packages" "apt-get install python3 python3-venv"
+  have python3 || die "some peers are Python packages" "apt-get install python3 python3-venv"
   echo "installing the Python packages of $1.txt"
   rm -rf "$venv"
   python3 -m venv "$venv" || die "python3 cannot make virtual environments" "apt-get install python3-venv"
   "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$requirements"
   cp "$requirements" "$venv/requirements.txt"
+}
+
+# aiocoap with DTLSSocket, which wraps tinydtls and comes as source.
+aiocoap() {
+  if cmp -s "$here/clients/aiocoap.txt" "$peers/aiocoap/requirements.txt"; then return; fi
+  local missing=()
+  have gcc || missing+=(gcc libc6-dev)
+  have make || missing+=(make)
+  have autoreconf || missing+=(autoconf)
+  have aclocal || missing+=(automake)
+  python_headers || missing+=(python3-dev)
+  [ ${#missing[@]} = 0 ] || debian "${missing[@]}"
+  python clients/aiocoap
+}
+
+python_headers() {
+  python3 -c 'import os, sysconfig
+raise SystemExit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))'
+}
+
+# node: the clients of npm, exactly those of clients/package-lock.json.
+node() {
+  local lock=clients/package-lock.json
+  if cmp -s "$here/$lock" "$peers/node/package-lock.json"; then return; fi
+  have npm || die "some peers are npm packages" "install Node.js with npm"
+  echo "installing the npm packages of $lock"
+  rm -rf "$peers/node"
+  mkdir "$work/node"
+  cp "$here/clients/package.json" "$here/$lock" "$work/node/"
+  # Not "npm ci": it asks that the lock names the builds for other systems too.
+  into "$work/node" npm install --no-save --silent --no-fund --no-audit
+  mv "$work/node" "$peers/"
 }
 
 # jars DIRECTORY GOAL...: lets Maven put jars into $peers/DIRECTORY, once.
@@ -92,15 +127,17 @@ jars() {
   mv "$work/jars" "$into"
 }
 
-# engines: Spark with the jars that let it read Delta tables, and Flink.
+# engines: Spark with the jars that let it read Delta tables, Flink, and
+# Californium.
 engines() {
-  have java || die "Spark and Flink run on Java" "apt-get install openjdk-17-jdk-headless"
+  have java || die "Spark, Flink and Californium run on Java" "apt-get install openjdk-17-jdk-headless"
   have mvn || die "their jars come from Maven Central" "apt-get install maven"
-  python engines
+  python engines/engines
   local plugin=org.apache.maven.plugins:maven-dependency-plugin:3.8.1
   jars spark/delta "$plugin:copy" -Dartifact="io.delta:delta-spark_2.13:$DELTA_VERSION"
   jars spark/storage "$plugin:copy" -Dartifact="io.delta:delta-storage:$DELTA_VERSION"
   jars flink "$plugin:copy-dependencies" --file "$here/engines/pom.xml"
+  jars californium "$plugin:copy-dependencies" --file "$here/clients/pom.xml"
 }
 
 work=$(mktemp -d)
@@ -108,5 +145,7 @@ trap 'rm -rf "$work"' EXIT
 programs
 footage
 weather
-python readers
+python engines/readers
+aiocoap
+node
 if [ "${1:-}" = engines ]; then engines; fi
