@@ -83,7 +83,9 @@ func (s *State) dropLeases() bool {
 	return len(over) > 0
 }
 
-// Lease is who has a name now; ok is false when nobody does.
+// Lease is who has a name now; ok is false when nobody does. Log time moves with
+// entries: of a holder that stopped renewing this tells only once something else
+// was applied, so whoever waits for a lease asks for it.
 func (s *State) Lease(name string) (Lease, bool) {
 	if l := s.leases.get(name); l != nil && l.Until > s.logTime {
 		return *l, true
