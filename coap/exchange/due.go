@@ -16,9 +16,11 @@ func (t *Table[P]) Next() (at time.Time, ok bool) {
 }
 
 // Due hands out what is to be sent at now, and the messages that got no answer.
-// The slices are the caller's, the datagrams in them are not. Of a peer that
-// did not answer the caller wants nothing sent any more, most likely: Forget.
+// The slices are the caller's, the datagrams in them are not. What else waits for
+// a peer that did not answer is due at the next call, if it is still wanted then:
+// see Forget.
 func (t *Table[P]) Due(now time.Time) (send []Transmission[P], unanswered []Ending[P]) {
+	var silent []*peer[P]
 	for len(t.due) > 0 && !t.due[0].due.After(now) {
 		p := t.due[0]
 		t.touch(p, now)
@@ -26,11 +28,16 @@ func (t *Table[P]) Due(now time.Time) (send []Transmission[P], unanswered []Endi
 			if f.copies > maxRetransmit {
 				unanswered = append(unanswered, Ending[P]{p.key, f.name, Unanswered})
 				t.land(p)
-			} else {
-				send = append(send, t.again(p, now))
+				t.unplan(p)
+				silent = append(silent, p)
+				continue
 			}
+			send = append(send, t.again(p, now))
 		}
 		send = t.begin(p, now, send)
+		t.plan(p, now)
+	}
+	for _, p := range silent {
 		t.plan(p, now)
 	}
 	t.expire(now)
