@@ -1,17 +1,56 @@
 package coap
 
-// assemble gathers a body that comes in blocks (RFC 7959). A reply asks for the
-// next block; without one q.body is whole.
-func (d *desk) assemble(q *call) (*reply, error) {
-	return nil, nil
+import (
+	"encoding/binary"
+	"time"
+
+	"skerry/coap/block"
+	"skerry/coap/key"
+	"skerry/coap/message"
+)
+
+// blocks are the bodies on their way in blocks, in and out, of all peers.
+type blocks struct {
+	secret    [16]byte // of the names of transfers, so that no peer can meet another's
+	uploads   *block.Uploads
+	downloads *block.Downloads
 }
 
-// ask is how the client of a GET or FETCH wants its representation.
-type ask struct {
-	accept uint32
-	choosy bool // accept is meant
-	etags  [][]byte
+func newBlocks() *blocks {
+	b := &blocks{
+		uploads:   block.NewUploads(block.DefaultUploadLimits()),
+		downloads: block.NewDownloads(block.DefaultDownloadLimits()),
+	}
+	fillRandom(b.secret[:])
+	return b
 }
 
-// shape gives an answer with content the form its client asked for.
-func (s *Server) shape(a *ask, r *reply) *reply { return a.validate(r) }
+// expire forgets what nobody goes on with.
+func (b *blocks) expire(now time.Time) {
+	b.uploads.Expire(now)
+	b.downloads.Expire(now)
+}
+
+// Who sends, in the names of transfers: an endpoint of plain UDP or a session.
+const (
+	byEndpoint = 'e'
+	bySession  = 's'
+)
+
+// name names the transfer that a request belongs to, and its peer: a client goes
+// on with it from the same endpoint or in the same session, with the same
+// options; tokens may change (RFC 7959 sections 2.4 and 2.5).
+func (b *blocks) name(from *source, m *message.Message) (block.ID, block.Peer) {
+	said := make([]byte, 0, 256)
+	if from.session != nil {
+		said = append(said, bySession)
+		said = binary.LittleEndian.AppendUint64(said, from.session.id)
+	} else {
+		ip := from.from.Addr().As16()
+		said = append(said, byEndpoint)
+		said = append(said, ip[:]...)
+		said = binary.LittleEndian.AppendUint16(said, from.from.Port())
+	}
+	peer := block.Peer(key.Sum128(&b.secret, said))
+	return block.ID(key.Sum128(&b.secret, m.AppendCacheKey(said))), peer
+}

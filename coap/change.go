@@ -69,6 +69,7 @@ func (d *desk) change(ctx context.Context, q *call, c change) error {
 		return refusedNotBegun
 	}
 	c.key, c.to = d.keyOf(q), q.to
+	d.note(q, c.key, 0)
 	again, first, err := d.s.changes.add(&c, d.now)
 	switch {
 	case err != nil:
@@ -105,6 +106,28 @@ func (cs *changes) add(c *change, now time.Time) (again *reply, first bool, err 
 	cs.n++
 	cs.lines[c.of] = append(line, c)
 	return nil, len(line) == 0, nil
+}
+
+// find looks for the change of a message: the answer it had, or whether it is on
+// its way.
+func (cs *changes) find(k fsm.Key, now time.Time) (again *reply, waits bool) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	for _, line := range cs.lines {
+		for _, c := range line {
+			if c.key == k {
+				return nil, true
+			}
+		}
+	}
+	for _, generation := range []map[string]answered{cs.young, cs.old} {
+		for _, a := range generation {
+			if a.key == k && now.Sub(a.at) < sameFor {
+				return &a.reply, false
+			}
+		}
+	}
+	return nil, false
 }
 
 func (cs *changes) last(of string) (answered, bool) {

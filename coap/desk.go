@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"skerry/coap/block"
 	"skerry/coap/datagram"
 	"skerry/coap/key"
 	"skerry/coap/message"
@@ -48,10 +49,12 @@ type source struct {
 // call is a request on its way through the desk. It shares the memory of the
 // datagram.
 type call struct {
-	from *source
-	to   envelope
-	at   target
-	body []byte // the payload, or all of a body that came in blocks
+	from   *source
+	to     envelope
+	at     target
+	body   []byte // the payload, or all of a body that came in blocks
+	pieces bool   // it came in several
+	upload block.ID
 }
 
 // begin begins a turn of about n messages.
@@ -164,8 +167,8 @@ func (d *desk) serve(ctx context.Context, q *call) (*reply, error) {
 	if handle == nil {
 		return nil, refuse(message.MethodNotAllowed, "%s is not taken here: %s", d.msg.Code.Method(), q.at.place.methods())
 	}
-	if whole, err := d.assemble(q); err != nil || whole != nil {
-		return whole, err
+	if whole, answer, err := d.assemble(q); !whole {
+		return answer, err
 	}
 	return handle(d, ctx, q)
 }

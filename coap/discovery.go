@@ -204,10 +204,7 @@ func (g *read) links(links []link.Link) (*reply, error) {
 	if g.choosy && g.accept != formatLinks {
 		return nil, unacceptable("link-format (40)")
 	}
-	answer, err := content(formatLinks, link.Append(nil, links...))
-	if err != nil {
-		return nil, err
-	}
+	answer := content(formatLinks, link.Append(nil, links...))
 	sum := fnv.New64a()
 	sum.Write(answer.payload)
 	answer.etag = sum.Sum(nil)

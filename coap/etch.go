@@ -29,7 +29,9 @@ func (d *desk) fetch(ctx context.Context, q *call) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	q.to.ask = d.ask()
+	if q.to.ask, err = d.ask(q); err != nil {
+		return nil, err
+	}
 	g := read{target: q.at, ask: q.to.ask}
 	if g.selectors, err = senml.DecodeFetch(encoding, q.body, q.namer()); err != nil {
 		return nil, err

@@ -1,11 +1,9 @@
 package coap
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,11 +16,8 @@ import (
 )
 
 const (
-	// maxPayload is the largest answer without block-wise transfer: with header
-	// and options it fits the smallest MTU of IPv6.
-	maxPayload = 1024
-	// maxHistory is more readings than fit into it.
-	maxHistory = 64
+	// maxHistory is how many readings a history has at most.
+	maxHistory = 1000
 	// slowReads is how many reads that may touch a disk are at work at once;
 	// more are refused with 4.29.
 	slowReads = 8
@@ -55,6 +50,9 @@ func (d *desk) get(ctx context.Context, q *call) (*reply, error) {
 
 // look answers a GET or FETCH.
 func (d *desk) look(ctx context.Context, q *call, g read) (*reply, error) {
+	if further := d.resume(q); further != nil {
+		return further, nil
+	}
 	if err := d.observes(ctx, q, &g); err != nil {
 		return nil, err
 	}
@@ -70,10 +68,12 @@ func (d *desk) look(ctx context.Context, q *call, g read) (*reply, error) {
 
 // read decodes a GET.
 func (d *desk) read(q *call) (read, error) {
-	q.to.ask = d.ask()
+	var err error
+	if q.to.ask, err = d.ask(q); err != nil {
+		return read{}, err
+	}
 	g := read{target: q.at, ask: q.to.ask}
 	if q.at.place.lists() {
-		var err error
 		g.search, err = d.search(q.at.place)
 		return g, err
 	}
@@ -87,25 +87,6 @@ func (d *desk) read(q *call) (read, error) {
 		}
 	}
 	return g, nil
-}
-
-// ask reads how the client wants its representation.
-func (d *desk) ask() *ask {
-	a := &ask{}
-	a.accept, a.choosy = d.msg.Uint(message.Accept)
-	for tag := range d.msg.Values(message.ETag) {
-		a.etags = append(a.etags, bytes.Clone(tag))
-	}
-	return a
-}
-
-// validate turns an answer that the client has already into 2.03 (RFC 7252
-// section 5.10.6.2).
-func (a *ask) validate(r *reply) *reply {
-	if len(r.etag) == 0 || !slices.ContainsFunc(a.etags, func(tag []byte) bool { return bytes.Equal(tag, r.etag) }) {
-		return r
-	}
-	return &reply{code: message.Valid, etag: r.etag, maxAge: r.maxAge}
 }
 
 func (g *read) parameter(q string) (err error) {
@@ -163,7 +144,7 @@ func (s *Server) answer(ctx context.Context, g *read) (*reply, error) {
 		if g.choosy && g.accept != formatText {
 			return nil, unacceptable("text (0)")
 		}
-		return content(formatText, wallSeconds(s.cfg.Now()))
+		return content(formatText, wallSeconds(s.cfg.Now())), nil
 	}
 	view, err := s.cfg.View(ctx)
 	if err != nil {
@@ -217,9 +198,9 @@ func (g *read) latest(view Readings) (*reply, error) {
 	switch {
 	case !g.choosy || g.accept == own:
 		if own == formatOctets {
-			return content(formatOctets, reading.Value.Data)
+			return content(formatOctets, reading.Value.Data), nil
 		}
-		return content(formatText, []byte(reading.Value.String()))
+		return content(formatText, []byte(reading.Value.String())), nil
 	case g.accept == formatSenMLJSON || g.accept == formatSenMLCBOR:
 		return g.pack([]fsm.Reading{reading})
 	}
@@ -244,7 +225,7 @@ func (g *read) between(ctx context.Context, view Readings) (*reply, error) {
 }
 
 // pack is SenML in the format asked for, in JSON if none was. What does not fit
-// into maxPayload is left out at the end.
+// into maxBody is left out at the end.
 func (g *read) pack(readings []fsm.Reading) (*reply, error) {
 	format, encoding := uint16(formatSenMLJSON), senml.JSON
 	switch {
@@ -253,11 +234,8 @@ func (g *read) pack(readings []fsm.Reading) (*reply, error) {
 	case g.choosy && g.accept != formatSenMLJSON:
 		return nil, unacceptable("SenML in JSON (110) or CBOR (112)")
 	}
-	body, n := senml.Encode(encoding, readings, maxPayload)
-	if n == 0 && len(readings) > 0 {
-		return nil, needsBlocks()
-	}
-	return content(format, body)
+	body, _ := senml.Encode(encoding, readings, maxBody)
+	return content(format, body), nil
 }
 
 func (g *read) frame(ctx context.Context, view Frames) (*reply, error) {
@@ -265,25 +243,17 @@ func (g *read) frame(ctx context.Context, view Frames) (*reply, error) {
 	if !ok {
 		return nil, refuse(message.NotFound, "there is no frame of %s/%s", g.device, g.resource)
 	}
-	if f.Size > maxPayload {
-		return nil, needsBlocks()
-	}
 	picture, err := view.JPEG(ctx, f.Seq)
 	if err != nil {
 		return nil, err
 	}
-	return content(formatJPEG, picture)
+	return content(formatJPEG, picture), nil
 }
 
-func content(format uint16, body []byte) (*reply, error) {
-	if len(body) > maxPayload {
-		return nil, needsBlocks()
-	}
-	return &reply{code: message.Content, format: format, typed: true, payload: body}, nil
-}
-
-func needsBlocks() *refusal {
-	return refuse(message.BadRequest, "the answer is larger than %d bytes and needs block-wise transfer, which this version does not have: read it over HTTP", maxPayload)
+// content is an answer with a representation, which is cut into blocks when it
+// is sent.
+func content(format uint16, body []byte) *reply {
+	return &reply{code: message.Content, format: format, typed: true, payload: body}
 }
 
 func unacceptable(formats string) *refusal {

@@ -25,14 +25,15 @@ const (
 
 // post is a message that wants to be stored: readings or a frame.
 type post struct {
-	key     fsm.Key
-	content uint64
-	records []fsm.Record
-	frame   *fsm.FrameCommand
-	bytes   int
-	from    *peer
-	over    bool // its peer is beyond its rate
-	to      envelope
+	key      fsm.Key
+	content  uint64
+	records  []fsm.Record
+	frame    *fsm.FrameCommand
+	bytes    int
+	from     *peer
+	over     bool // its peer is beyond its rate
+	recalled bool // the body was taken before and is gone: only its outcome is asked for
+	to       envelope
 }
 
 // flight is a message on its way to the site, with all who wait for its outcome.
@@ -131,6 +132,12 @@ func (in *intake) take(f *flight) verdict {
 		return verdict{kind: isKnown}
 	case fate == wasUnknown:
 		f.doubtful = true
+	if f.recalled {
+		if f.doubtful {
+			return verdict{isRefused, refusedUnknown}
+		}
+		return verdict{isRefused, refusedPieces}
+	}
 	}
 	if refused := in.full(f); refused != nil {
 		if f.doubtful {

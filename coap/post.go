@@ -52,6 +52,7 @@ func (d *desk) take(q *call, p *post) error {
 	if err := d.identify(p, q); err != nil {
 		return err
 	}
+	d.note(q, p.key, p.content)
 	p.from, p.over, p.to = q.from.peer, q.from.over, q.to
 	d.posts = append(d.posts, *p)
 	return nil
@@ -155,7 +156,7 @@ func (f *source) identity(device string) string {
 
 // keyOf is the key of a message that only its transport can tell from others.
 func (d *desk) keyOf(q *call) fsm.Key {
-	return d.keys.OfDatagram(q.from.from, q.from.datagram)
+	return d.keys.OfDatagram(q.from.from, q.said())
 }
 
 // query is the value of the first query parameter of a name.

@@ -284,6 +284,7 @@ func (s *Server) sweep(ctx context.Context) {
 	box := newOutbox(s)
 	for {
 		select {
+			s.blocks.expire(now)
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:

@@ -18,19 +18,21 @@ const maxDiagnostic = 256
 
 // envelope is what is kept of a request to answer it.
 type envelope struct {
-	from    netip.AddrPort
-	local   datagram.Local // the address it came to, where there are several
-	session *session       // nil for plain UDP
-	token   [message.MaxToken]byte
-	long    []byte // a token that does not fit there (RFC 8974)
-	size    uint8  // of the token
-	kind    message.Type
-	mute    uint8 // classes of answers that are not wanted, as No-Response has them
-	stamp   bool  // it asked for the server's time
-	id      uint16
-	room    int    // bytes that the answer may have, 0 for any
-	ask     *ask   // how a representation is wanted; nil for none
-	watch   *watch // what is observed; nil for nothing
+	from      netip.AddrPort
+	local     datagram.Local // the address it came to, where there are several
+	session   *session       // nil for plain UDP
+	token     [message.MaxToken]byte
+	long      []byte // a token that does not fit there (RFC 8974)
+	size      uint8  // of the token
+	kind      message.Type
+	mute      uint8 // classes of answers that are not wanted, as No-Response has them
+	stamp     bool  // it asked for the server's time
+	id        uint16
+	blockwise bool // it had a Block1 option, which comes back as block1
+	block1    uint32
+	room      int    // bytes that the answer may have, 0 for any
+	ask       *ask   // how a representation is wanted; nil for none
+	watch     *watch // what is observed; nil for nothing
 }
 
 // envelope is made of the request in d.msg.
@@ -74,6 +76,9 @@ type reply struct {
 	payload []byte
 	etag    []byte
 	options []option // further ones
+	sliced  bool // the payload is the block of block2
+	block2  uint32
+	size2   uint32   // bytes of the whole, sent with its first block
 }
 
 // option is an option of a reply.
@@ -163,6 +168,15 @@ func (o *outbox) describe(to *envelope, r *reply) {
 		o.msg.AddUint(message.MaxAge, age)
 	}
 	if r.size1 > 0 {
+	if r.sliced {
+		o.msg.AddUint(message.Block2, r.block2)
+	}
+	if to.blockwise && r.code.Class() == 2 {
+		o.msg.AddUint(message.Block1, to.block1)
+	}
+	if r.size2 > 0 {
+		o.msg.AddUint(message.Size2, r.size2)
+	}
 		o.msg.AddUint(message.Size1, r.size1)
 	}
 	for _, more := range r.options {

@@ -24,6 +24,7 @@ type Server struct {
 	socket    *datagram.Conn
 	intake    *intake
 	observers *observers
+	blocks    *blocks
 	changes   changes
 	ids       counter
 	stats     counters
@@ -60,6 +61,7 @@ func Listen(cfg Config) (*Server, error) {
 		slow: make(chan struct{}, slowReads), offer: offererOf(cfg.Store),
 	}
 	s.observers = newObservers(s)
+	s.blocks = newBlocks()
 	s.landed.ready = make(chan struct{}, 1)
 	s.boxes.New = func() any { return newOutbox(s) }
 	s.ids.last.Store(rand.Uint32())

@@ -34,10 +34,7 @@ func (g *read) document(view Twins) (*reply, error) {
 	case g.choosy && g.accept != uint32(doc.Format):
 		return nil, refuse(message.NotAcceptable, "Accept: this document is of content format %d", doc.Format)
 	}
-	answer, err := content(doc.Format, doc.Body)
-	if err != nil {
-		return nil, err
-	}
+	answer := content(doc.Format, doc.Body)
 	answer.etag = etagOf(doc.Version)
 	return answer, nil
 }
