@@ -16,7 +16,7 @@ import (
 // standard, or, of the last, for it counts only the options that it keeps.
 var laxer = []error{
 	message.ErrMarker,        // RFC 7252 section 3: a marker without a payload is a format error
-	message.ErrClass,         // section 4.2: a message with a code of classes 1, 6 and 7 is rejected
+	message.ErrClass,         // section 3: classes other than 0, 2, 4 and 5 are reserved
 	message.ErrEmpty,         // section 4.1: an Empty message ends with its message id
 	codec.ErrOptionsTooSmall, // more than MaxOptions
 }
