@@ -30,6 +30,7 @@ type configFile struct {
 	Linger          string   `toml:"linger"`
 	ShipAfter       string   `toml:"ship-after"`
 	Camera          []string `toml:"camera"`
+	FloatingAddress []string `toml:"floating-address"`
 	LogLevel        string   `toml:"log-level"`
 	Dev             bool     `toml:"dev"`
 	DevUnsafe       bool     `toml:"dev-unsafe-addresses"`

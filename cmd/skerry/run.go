@@ -39,6 +39,7 @@ type parts struct {
 	devices   *coap.Server
 	operators *api.Server
 	cameras   []*camera.Camera
+	floating  []floating
 	shipAfter time.Duration
 	leave     context.CancelFunc // ends the agent when its node has left the site
 }
@@ -99,6 +100,13 @@ func (p *parts) open(s settings) (err error) {
 		}
 		p.cameras = append(p.cameras, cam)
 	}
+	for _, f := range s.floating {
+		held, err := openFloating(f, s, p)
+		if err != nil {
+			return err
+		}
+		p.floating = append(p.floating, held)
+	}
 	return nil
 }
 
@@ -121,6 +129,9 @@ func (p *parts) run(ctx context.Context) error {
 	g.Go(func() error { return task.NewRunner(task.At(p.node), p.node.Name(), p.log).Run(doors) })
 	for _, cam := range p.cameras {
 		g.Go(func() error { p.watch(doors, cam); return nil })
+	}
+	for _, f := range p.floating {
+		g.Go(func() error { return f.Run(doors) })
 	}
 	<-doors.Done()
 	err := within("ending the requests in hand", drainTimeout, g.Wait)
@@ -151,6 +162,9 @@ func (p *parts) watch(ctx context.Context, cam *camera.Camera) {
 // close closes what open has opened, in reverse.
 func (p *parts) close() error {
 	var err error
+	for _, f := range p.floating {
+		err = errors.Join(err, f.link.Close())
+	}
 	if p.operators != nil {
 		err = errors.Join(err, p.operators.Close())
 	}

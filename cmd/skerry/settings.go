@@ -45,6 +45,7 @@ type settings struct {
 	linger    time.Duration
 	shipAfter time.Duration // oldest reading that waits for the bucket
 	cameras   []cameraSetting
+	floating  []floatingSetting
 	logLevel  slog.Level
 	dev       bool
 	devUnsafe bool
@@ -82,6 +83,7 @@ func agentFlags() []cli.Flag {
 		&cli.DurationFlag{Name: "linger", Usage: "how long, `D`, a reading may wait for others to share its disk write", EnvVars: env("linger")},
 		&cli.DurationFlag{Name: "ship-after", Value: cloudsync.DefaultAges().Latest, Usage: "how long, `D`, a reading may wait to be closed and shipped to the bucket", EnvVars: env("ship-after")},
 		list("camera", "`NAME=SOURCE` of a camera to watch: an http:// MJPEG stream, folder:/dir?fps=5, or pattern:seed=7&fps=5"),
+		list("floating-address", "`ADDRESS/BITS@INTERFACE` that one healthy node holds, as 10.0.0.100/24@eth0"),
 		text("log-level", "info", "what is logged: debug, info, warn or error"),
 		&cli.BoolFlag{Name: "dev", Usage: "no TLS, no tokens, this machine only: a trial", EnvVars: env("dev")},
 		&cli.BoolFlag{Name: "dev-unsafe-addresses", Usage: "let --dev listen beyond this machine: whoever reaches it may do all", EnvVars: env("dev-unsafe-addresses")},
@@ -149,7 +151,9 @@ func agentSettings(c *cli.Context) (settings, error) {
 		}
 		s.cameras = append(s.cameras, cameraSetting{name, source})
 	}
-	return s, nil
+	var err error
+	s.floating, err = floatingSettings(splitList(c.StringSlice("floating-address")), s.coap)
+	return s, err
 }
 
 // splitList takes lists apart that were given as one, with commas.
