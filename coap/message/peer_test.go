@@ -5,6 +5,7 @@ package message_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -57,34 +58,9 @@ var peerIsWrong = []struct {
 func TestPeer(t *testing.T) {
 	t.Logf("%d datagrams of the seed %d: -peer.seed=%d makes them again", *peerCount, *peerSeed, *peerSeed)
 	in, out := startPeer(t)
-	type sent struct {
-		datagram []byte
-		want     string // what the peer shall answer; "" when the datagram is refused
-		refusal  error
-	}
 	waiting := make(chan sent, peerAhead)
-	failed := make(chan struct{})
-	defer close(failed)
-	go func() {
-		defer in.Close()
-		defer close(waiting)
-		w := bufio.NewWriter(in)
-		defer w.Flush()
-		m := newMutator(t, *peerSeed)
-		for range *peerCount {
-			b := m.next()
-			want, err := canonical(b)
-			select {
-			case waiting <- sent{b, want, err}:
-			case <-failed:
-				return
-			}
-			fmt.Fprintf(w, "%x\n", b)
-			if w.Buffered() > w.Size()/2 || len(waiting) == 0 {
-				w.Flush()
-			}
-		}
-	}()
+	fed := make(chan error, 1)
+	go func() { fed <- feed(t.Context(), in, newMutator(t, *peerSeed), waiting) }()
 	before := heap()
 	taken, refused := 0, 0
 	excused := make([]int, len(peerIsWrong))
@@ -107,6 +83,9 @@ func TestPeer(t *testing.T) {
 			t.Fatalf("%x is read as\n%s\nand by the peer as\n%s", s.datagram, s.want, got)
 		}
 	}
+	if err := <-fed; err != nil {
+		t.Fatal(err)
+	}
 	t.Logf("%d are read alike, %d are refused by both, and the heap grew by %d KiB", taken, refused, (heap()-before)>>10)
 	for i, n := range excused {
 		t.Logf("%d are taken by the peer alone: %s", n, peerIsWrong[i].why)
@@ -125,6 +104,39 @@ func heap() int64 {
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	return int64(stats.HeapAlloc)
+}
+
+// sent is a datagram that the peer has not answered yet.
+type sent struct {
+	datagram []byte
+	want     string // what the peer shall answer, where the datagram is not refused
+	refusal  error
+}
+
+// feed makes datagrams and lets the peer have them, until there are enough or
+// the test has failed.
+func feed(ctx context.Context, peer io.WriteCloser, m *mutator, waiting chan<- sent) error {
+	defer close(waiting)
+	w := bufio.NewWriter(peer)
+	for range *peerCount {
+		b := m.next()
+		want, err := canonical(b)
+		select {
+		case waiting <- sent{b, want, err}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		fmt.Fprintf(w, "%x\n", b)
+		if len(waiting) == cap(waiting) {
+			if err := w.Flush(); err != nil {
+				return err
+			}
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return peer.Close()
 }
 
 // excuse finds why a refusal is right and the peer wrong.
@@ -178,9 +190,8 @@ func startPeer(t *testing.T) (io.WriteCloser, *bufio.Scanner) {
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			peer.Process.Kill() // it may wait for a reader
+			_ = peer.Process.Kill() // it may wait for a reader
 		}
-		in.Close()
 		if err := peer.Wait(); err != nil && !t.Failed() {
 			t.Errorf("%v: %s", err, &words)
 		}
@@ -188,7 +199,7 @@ func startPeer(t *testing.T) (io.WriteCloser, *bufio.Scanner) {
 	lines := bufio.NewScanner(out)
 	if !lines.Scan() || lines.Text() != peerVersion {
 		in.Close()
-		peer.Wait() // for all of its words
+		_ = peer.Wait() // for all of its words
 		t.Fatalf("want coap-packet %s of npm, got %q: run make fuzz-peer, which fetches it\n%s", peerVersion, lines.Text(), &words)
 	}
 	return in, lines
