@@ -32,6 +32,8 @@ func listenCoAP(s settings, p *parts) (*coap.Server, error) {
 		}
 		return v, nil
 	}
+	cfg.Await, cfg.Multicast = p.node.Await, true
+	cfg.Gateways = func() []coap.Gateway { return gateways(p.node.Name(), p.node.Members()) }
 	return coap.Listen(cfg)
 }
 
@@ -47,8 +49,11 @@ func listenHTTP(s settings, p *parts) (*api.Server, error) {
 	}
 	cfg := api.Config{
 		Site: api.At(p.node), Logger: p.log, Registry: registry,
-		Packs:    api.Packs{Decode: decodePack, Key: packKey(p.node), Encode: encodePack},
-		Samples:  []func() []api.Sample{func() []api.Sample { return coapSamples(p.devices.Stats()) }},
+		Packs: api.Packs{Decode: decodePack, Key: packKey(p.node), Encode: encodePack},
+		Samples: []func() []api.Sample{
+			func() []api.Sample { return coapSamples(p.devices.Stats()) },
+			func() []api.Sample { return floatingSamples(p.floating) },
+		},
 		Progress: func(t *fsm.Task) (any, error) { return task.ProgressOf(t) },
 		Leave: func(ctx context.Context) error {
 			if err := p.node.Leave(ctx); err != nil {
