@@ -8,12 +8,14 @@ import (
 
 	"skerry/coap"
 	"skerry/coap/message"
+	"skerry/fsm"
 )
 
 // observer is a peer that observes by hand.
 type observer struct {
 	*raw
-	id uint16 // of its last request
+	id     uint16 // of its last request
+	accept uint32 // 0 for text, or whatever there is
 }
 
 func newObserver(tb testing.TB, server *coap.Server) *observer {
@@ -42,6 +44,9 @@ func (o *observer) ask(kind message.Type, token string, observe int, path string
 	}
 	if observe >= 0 {
 		m.AddUint(message.Observe, uint32(observe))
+	}
+	if o.accept > 0 {
+		m.AddUint(message.Accept, o.accept)
 	}
 	b, err := m.Append(nil)
 	if err != nil {
@@ -356,4 +361,83 @@ func TestOneEndpointHasNoMoreThanItsShare(t *testing.T) {
 	if granted != 64 || server.Stats().Observers != 64 {
 		t.Errorf("%d were granted, %d are there", granted, server.Stats().Observers)
 	}
+}
+
+func TestObservesATwin(t *testing.T) {
+	s := newStore(t)
+	server := s.serve(t)
+	put := func(kind fsm.DocumentKind, body string) {
+		t.Helper()
+		cmd := &fsm.PutDocumentCommand{Device: "pump-7", Kind: kind, Format: 50, Body: []byte(body)}
+		if body == "" {
+			cmd = &fsm.PutDocumentCommand{Device: "pump-7", Kind: kind, Delete: true}
+		}
+		if result, err := s.Propose(t.Context(), cmd); err != nil || result.Outcomes[0].Code != fsm.Stored {
+			t.Fatal(result, err)
+		}
+	}
+	put(fsm.Desired, `{"valve":1}`)
+	put(fsm.Reported, `{"valve":0}`)
+	o := newObserver(t, server)
+	o.begins(message.CON, "want", "d/pump-7/desired", `{"valve":1}`)
+	o.begins(message.CON, "have", "d/pump-7/reported", `{"valve":0}`)
+	put(fsm.Desired, `{"valve":2}`)
+	o.acknowledges("want", `{"valve":2}`)
+	put(fsm.Reported, `{"valve":2}`)
+	o.acknowledges("have", `{"valve":2}`)
+	put(fsm.Desired, "")
+	gone := o.sees()
+	if gone.code != message.NotFound || gone.token != "want" || gone.kind != message.CON || gone.observe != -1 {
+		t.Errorf("got %+v", gone)
+	}
+	o.send([]byte{0x60, 0, byte(gone.id >> 8), byte(gone.id)})
+	put(fsm.Desired, `{"valve":3}`)
+	put(fsm.Reported, `{"valve":3}`)
+	o.acknowledges("have", `{"valve":3}`)
+	if n := server.Stats().Observers; n != 1 {
+		t.Errorf("%d observers", n)
+	}
+}
+
+func TestSequenceGoesOnAtAnotherGateway(t *testing.T) {
+	s := newStore(t)
+	here, there := s.serve(t), s.serve(t)
+	device := dialRaw(t, here.Addr().String())
+	reads(t, device, 1, "0")
+	o := newObserver(t, here)
+	o.begins(message.CON, "a", "r/pump-7/temperature", "0")
+	var last sight
+	for i := range 20 {
+		value := fmt.Sprint(i + 1)
+		reads(t, device, uint16(i+2), value)
+		last = o.acknowledges("a", value)
+	}
+	s.set(func(s *store) { s.skipped += 10 * time.Millisecond })
+	reads(t, device, 100, "100")
+	again := newObserver(t, there)
+	if first := again.begins(message.CON, "a", "r/pump-7/temperature", "100"); !newer(first.observe, last.observe) {
+		t.Errorf("the other gateway begins with %d after %d", first.observe, last.observe)
+	}
+}
+
+func TestObservesAFrame(t *testing.T) {
+	s := newStore(t)
+	server := s.serve(t)
+	camera := dialRaw(t, server.Addr().String())
+	shoot := func(id uint16, picture []byte) {
+		t.Helper()
+		a := camera.exchange(request(t, id, "cam", coap.Request{
+			Method: message.POST, Path: coap.ReadingPath("cam-1", "picture"), Payload: picture, Format: 22, Typed: true,
+		}))
+		a.want(t, message.Changed, "cam")
+	}
+	first, second := picture(t, 8, 8), picture(t, 16, 8)
+	shoot(1, first)
+	o := newObserver(t, server)
+	o.accept = 22
+	if s := o.begins(message.CON, "a", "r/cam-1/picture", string(first)); s.format != 22 {
+		t.Errorf("format %d", s.format)
+	}
+	shoot(2, second)
+	o.acknowledges("a", string(second))
 }

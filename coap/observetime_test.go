@@ -2,7 +2,9 @@ package coap_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -31,6 +33,7 @@ func inBubble(t *testing.T, scene func(t *testing.T, v *visit)) {
 		s := newStore(t)
 		cfg := coap.DefaultConfig()
 		cfg.Addr, cfg.Store, cfg.View = "127.0.0.1:0", s, s.view
+		cfg.Logger = slog.New(slog.DiscardHandler)
 		server, err := coap.Listen(cfg)
 		if err != nil {
 			t.Fatal(err)
@@ -72,19 +75,27 @@ func (v *visit) reading(value string) {
 	}
 }
 
-// observe asks for pump-7/temperature and forgets the answer.
-func (v *visit) observe(kind message.Type, token string) {
+// get asks for pump-7/temperature with more options.
+func (v *visit) get(kind message.Type, token string, options ...func(*message.Message)) {
 	v.tb.Helper()
 	m := message.Message{Type: kind, Code: message.GET, ID: 7, Token: []byte(token)}
-	m.AddUint(message.Observe, 0)
 	for _, segment := range coap.ReadingPath("pump-7", "temperature") {
 		m.Add(message.URIPath, []byte(segment))
+	}
+	for _, add := range options {
+		add(&m)
 	}
 	b, err := m.Append(nil)
 	if err != nil {
 		v.tb.Fatal(err)
 	}
 	v.Send(b)
+}
+
+// observe asks for pump-7/temperature and forgets the answer.
+func (v *visit) observe(kind message.Type, token string) {
+	v.tb.Helper()
+	v.get(kind, token, func(m *message.Message) { m.AddUint(message.Observe, 0) })
 	if got, _ := v.messages(); len(got) != 1 || got[0].Code != message.Content {
 		v.tb.Fatalf("got %+v", got)
 	}
@@ -198,5 +209,71 @@ func TestSessionsObservationsEndWithIt(t *testing.T) {
 		if got, _ := v.messages(); len(got) > 0 || v.server.Stats().Observers != 0 {
 			t.Errorf("got %+v", got)
 		}
+	})
+}
+
+func TestSlowReadIsAnsweredSeparately(t *testing.T) {
+	history := func(m *message.Message) { m.Add(message.URIQuery, []byte("from=0")) }
+	slow := func(t *testing.T, takes time.Duration, scene func(t *testing.T, v *visit)) {
+		inBubble(t, func(t *testing.T, v *visit) {
+			v.store.reading = takes
+			scene(t, v)
+		})
+	}
+	t.Run("a CON is acknowledged after 1.5 s, and its answer sent until it is acknowledged", func(t *testing.T) {
+		slow(t, 4*time.Second, func(t *testing.T, v *visit) {
+			begin := time.Now()
+			v.get(message.CON, "a", history)
+			time.Sleep(3 * time.Second)
+			acks, when := v.messages()
+			if len(acks) != 1 || acks[0].Type != message.ACK || acks[0].Code != message.Empty || acks[0].ID != 7 {
+				t.Fatalf("got %+v", acks)
+			}
+			if took := when[0].Sub(begin); took != 1500*time.Millisecond {
+				t.Errorf("acknowledged after %s", took)
+			}
+			time.Sleep(5 * time.Second)
+			answers, _ := v.messages()
+			if len(answers) != 2 || answers[0].Type != message.CON || answers[0].Code != message.Content || string(answers[0].Token) != "a" {
+				t.Fatalf("got %+v", answers)
+			}
+			if answers[1].ID != answers[0].ID {
+				t.Error("the second copy has another id")
+			}
+			v.answer(message.ACK, answers[0].ID)
+			time.Sleep(time.Hour)
+			if got, _ := v.messages(); len(got) != 0 {
+				t.Errorf("got %+v", got)
+			}
+		})
+	})
+	t.Run("a CON that is read in time has its answer in the ACK", func(t *testing.T) {
+		slow(t, 1400*time.Millisecond, func(t *testing.T, v *visit) {
+			v.get(message.CON, "a", history)
+			time.Sleep(time.Hour)
+			if got, _ := v.messages(); len(got) != 1 || got[0].Type != message.ACK || got[0].Code != message.Content {
+				t.Errorf("got %+v", got)
+			}
+		})
+	})
+	t.Run("a NON is answered in a NON", func(t *testing.T) {
+		slow(t, 4*time.Second, func(t *testing.T, v *visit) {
+			v.get(message.NON, "a", history)
+			time.Sleep(time.Hour)
+			if got, _ := v.messages(); len(got) != 1 || got[0].Type != message.NON || got[0].Code != message.Content {
+				t.Errorf("got %+v", got)
+			}
+		})
+	})
+	t.Run("a failure is told the same way", func(t *testing.T) {
+		slow(t, 10*time.Second, func(t *testing.T, v *visit) {
+			v.store.unreadable = errors.New("the disk is gone")
+			v.get(message.CON, "a", history)
+			time.Sleep(11 * time.Second)
+			got, _ := v.messages()
+			if len(got) != 2 || got[0].Type != message.ACK || got[1].Type != message.CON || got[1].Code.Class() != 5 {
+				t.Errorf("got %+v", got)
+			}
+		})
 	})
 }

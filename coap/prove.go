@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"skerry/coap/exchange"
 	"skerry/coap/key"
 	"skerry/coap/message"
 )
@@ -153,7 +154,7 @@ func (d *desk) echo(from netip.AddrPort, at time.Time) []byte {
 func randomID() uint16 {
 	var b [2]byte
 	fillRandom(b[:])
-	return binary.LittleEndian.Uint16(b[:])
+	return binary.LittleEndian.Uint16(b[:]) % exchange.FirstID // the others are for notifications
 }
 
 func fillRandom(b []byte) {

@@ -34,6 +34,7 @@ type store struct {
 	gated      string        // only what has a reading of this device waits; "" for all
 	err        error         // Propose returns it, having stored nothing
 	unreadable error         // Range returns it
+	reading    time.Duration // Range takes so long
 	lost       bool          // Propose stores, and returns ErrUnknown; Known knows nothing yet
 	proposed   chan struct{} // gets one for each proposal that arrives, if not nil
 }
@@ -174,6 +175,7 @@ func (s *store) LatestOf(device string) (list []fsm.Reading) {
 
 func (s *store) Range(_ context.Context, q cluster.Query) (cluster.Page, error) {
 	var page cluster.Page
+	time.Sleep(s.reading) // a slow disk; of a test whose clock is its own
 	if s.unreadable != nil {
 		return page, s.unreadable
 	}
