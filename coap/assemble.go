@@ -116,7 +116,7 @@ func (d *desk) recall(q *call, n block.Note) *reply {
 	if again != nil {
 		d.s.stats.duplicates.Add(1)
 	} else if !waits {
-		d.posts = append(d.posts, p)
+		d.fly(&p)
 	}
 	return again
 }

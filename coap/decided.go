@@ -59,9 +59,10 @@ func (d *decided) put(k fsm.Key, f fate, content uint64, now time.Time) {
 	}
 }
 
-// Each reading passes storedSet twice, so it is made to cost one line of cache
-// each time: a key has storedWays places, next to each other, and takes the
-// place of the oldest of them.
+// Each reading passes storedSet twice, so it is made for the processor's cache: a
+// key has storedWays places, of which the oldest is taken next. Sixteen bits of
+// each place's key lie in a table of their own, 128 KiB, and nearly always they
+// say that a new key is not there.
 const (
 	storedWays = 4
 	storedSets = maxDecided / storedWays
@@ -71,7 +72,9 @@ const (
 // storedSet are keys of stored messages, some of them. The zero value is ready.
 type storedSet struct {
 	begin time.Time
-	sets  [][storedWays]storedSlot // storedSets, once there is one
+	tags  [][storedWays]uint16     // storedSets of each, once there is a key
+	next  []uint8                  // the place that is taken next
+	slots [][storedWays]storedSlot // a tag counts only where its slot holds the key
 }
 
 type storedSlot struct {
@@ -80,40 +83,44 @@ type storedSlot struct {
 	at      time.Duration // since a nanosecond before begin; 0 for an empty slot
 }
 
-func (s *storedSet) set(k *fsm.Key) *[storedWays]storedSlot {
+// find returns the set of a key, its tag, and its place, storedWays for none.
+func (s *storedSet) find(k *fsm.Key) (set uint64, tag uint16, place int) {
 	const spread = 0x9e3779b97f4a7c15 // the golden ratio of 2^64
-	return &s.sets[binary.LittleEndian.Uint64(k[:8])*spread>>(64-storedBits)]
+	mixed := binary.LittleEndian.Uint64(k[:8]) * spread
+	set, tag = mixed>>(64-storedBits), uint16(mixed>>32)
+	tags := &s.tags[set]
+	for place = range tags {
+		if tags[place] == tag && s.slots[set][place].key == *k && s.slots[set][place].at != 0 {
+			return set, tag, place
+		}
+	}
+	return set, tag, storedWays
 }
 
 func (s *storedSet) get(k fsm.Key, now time.Time) (age time.Duration, content uint64, ok bool) {
-	if s.sets == nil {
+	if s.tags == nil {
 		return 0, 0, false
 	}
-	set := s.set(&k)
-	for i := range set {
-		if set[i].at != 0 && set[i].key == k {
-			return now.Sub(s.begin) + 1 - set[i].at, set[i].content, true
-		}
+	set, _, place := s.find(&k)
+	if place == storedWays {
+		return 0, 0, false
 	}
-	return 0, 0, false
+	slot := &s.slots[set][place]
+	return now.Sub(s.begin) + 1 - slot.at, slot.content, true
 }
 
 func (s *storedSet) put(k fsm.Key, content uint64, now time.Time) {
-	if s.sets == nil {
-		s.begin, s.sets = now, make([][storedWays]storedSlot, storedSets)
+	if s.tags == nil {
+		s.begin, s.next = now, make([]uint8, storedSets)
+		s.tags, s.slots = make([][storedWays]uint16, storedSets), make([][storedWays]storedSlot, storedSets)
 	}
-	set := s.set(&k)
-	place := &set[0]
-	for i := range set {
-		if set[i].key == k && set[i].at != 0 {
-			place = &set[i]
-			break
-		}
-		if set[i].at < place.at {
-			place = &set[i]
-		}
+	set, tag, place := s.find(&k)
+	if place == storedWays {
+		place = int(s.next[set])
+		s.next[set] = uint8(place+1) % storedWays
 	}
-	*place = storedSlot{k, content, max(1, now.Sub(s.begin)+1)}
+	s.tags[set][place] = tag
+	s.slots[set][place] = storedSlot{k, content, max(1, now.Sub(s.begin)+1)}
 }
 
 // generations are keys with times, of which the longest remembered are

@@ -27,8 +27,9 @@ type desk struct {
 	// Of the turn in hand.
 	now      time.Time
 	expected int // messages
-	posts    []post
-	records  []fsm.Record // handed to the intake with the posts
+	flights  []*flight
+	chunk    []flight     // where they lie: 64 posts cost one allocation
+	records  []fsm.Record // theirs, in the same way
 	verdicts []verdict
 }
 
@@ -60,12 +61,12 @@ type call struct {
 // begin begins a turn of about n messages.
 func (d *desk) begin(now time.Time, n int) {
 	d.now, d.expected = now, n
-	d.posts, d.records, d.verdicts = d.posts[:0], nil, d.verdicts[:0]
+	d.flights, d.chunk, d.records, d.verdicts = d.flights[:0], nil, nil, d.verdicts[:0]
 }
 
 // end gives the turn's posts to the intake and sends what was answered.
 func (d *desk) end(ctx context.Context) {
-	if len(d.posts) > 0 {
+	if len(d.flights) > 0 {
 		d.submit(ctx)
 	}
 	d.out.flush()
@@ -74,7 +75,7 @@ func (d *desk) end(ctx context.Context) {
 // submit gives the posts of a turn to the intake and answers those it decides.
 func (d *desk) submit(ctx context.Context) {
 	var start []*load
-	d.verdicts, start = d.s.intake.submit(d.posts, d.now, d.verdicts)
+	d.verdicts, start = d.s.intake.submit(d.flights, d.verdicts)
 	for _, l := range start {
 		d.s.propose(ctx, d.out, l)
 	}
@@ -82,12 +83,22 @@ func (d *desk) submit(ctx context.Context) {
 		switch v.kind {
 		case isKnown:
 			d.s.stats.duplicates.Add(1)
-			d.out.add(&d.posts[i].to, &stored)
+			d.out.add(&d.flights[i].to, &stored)
 		case isRefused:
-			d.turnAway(&d.posts[i], v.refused)
+			d.turnAway(&d.flights[i].post, v.refused)
 		}
 	}
-	clear(d.posts) // keep no reading alive
+	clear(d.flights) // keep no reading alive
+	d.chunk, d.records = nil, nil
+}
+
+// fly takes a post up into the turn.
+func (d *desk) fly(p *post) {
+	if len(d.chunk) == cap(d.chunk) {
+		d.chunk = make([]flight, 0, max(1, d.expected))
+	}
+	d.chunk = append(d.chunk, flight{post: *p, arrived: d.now})
+	d.flights = append(d.flights, &d.chunk[len(d.chunk)-1])
 }
 
 // turnAway refuses a post of which nothing was sent, unless the site remembers

@@ -35,9 +35,9 @@ func (d *Decided) Get(k byte, at time.Time) Fate {
 }
 
 func (d *Decided) Len() (n int) {
-	for i := range d.stored.sets {
-		for j := range d.stored.sets[i] {
-			if d.stored.sets[i][j].at != 0 {
+	for i := range d.stored.slots {
+		for j := range d.stored.slots[i] {
+			if d.stored.slots[i][j].at != 0 {
 				n++
 			}
 		}

@@ -54,7 +54,7 @@ func (d *desk) take(q *call, p *post) error {
 	}
 	d.note(q, p.key, p.content)
 	p.from, p.over, p.to = q.from.peer, q.from.over, q.to
-	d.posts = append(d.posts, *p)
+	d.fly(p)
 	return nil
 }
 
