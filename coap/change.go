@@ -174,9 +174,9 @@ func (s *Server) makeChanges(ctx context.Context, of string) {
 		said := s.makeChange(ctx, c)
 		if said != nil {
 			box.add(&c.to, said)
-			box.flush()
 		}
-		c = s.changes.done(c, said)
+		c = s.changes.done(c, said) // first, so that a copy that comes now is answered too
+		box.flush()
 	}
 }
 
