@@ -53,8 +53,7 @@ type load struct {
 	bytes   int
 
 	// Of a load on its way.
-	ctx    context.Context
-	cancel context.CancelFunc
+	ctx    context.Context // done when the server stops
 	stage  atomic.Uint32
 	result fsm.Result // once it is decided
 	err    error
@@ -105,15 +104,13 @@ const (
 	isRefused                    // nothing of this copy was sent
 )
 
-// submit takes what one read brought, at time now, and returns a verdict for
-// each post and the loads that are to be proposed right away.
-func (in *intake) submit(posts []post, now time.Time, verdicts []verdict) ([]verdict, []*load) {
+// submit takes what one turn brought, and returns a verdict for each flight and
+// the loads that are to be proposed right away.
+func (in *intake) submit(flights []*flight, verdicts []verdict) ([]verdict, []*load) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	flights := make([]flight, 0, len(posts)) // one allocation; never grows
-	for i := range posts {
-		flights = append(flights, flight{post: posts[i], arrived: now})
-		verdicts = append(verdicts, in.take(&flights[len(flights)-1]))
+	for _, f := range flights {
+		verdicts = append(verdicts, in.take(f))
 	}
 	var start []*load
 	for in.busy < proposers && len(in.queue) > 0 {

@@ -13,7 +13,7 @@ import (
 
 const (
 	// proposeTimeout is how long a device waits for an outcome before it is
-	// told that it is unknown.
+	// told that it is unknown. An offer's store keeps to it.
 	proposeTimeout = 60 * time.Second
 	// adjustFrom is the wait from which relative times are corrected; below it
 	// they say nothing.
@@ -35,15 +35,14 @@ func (s *Server) propose(ctx context.Context, box *outbox, l *load) {
 // carry brings one load to the site; false when its outcome comes later.
 func (s *Server) carry(ctx context.Context, box *outbox, l *load) bool {
 	now := time.Now()
-	oldest := l.flights[0].arrived
-	if now.Sub(oldest) > s.cfg.Limits.QueueWait {
+	if now.Sub(l.flights[0].arrived) > s.cfg.Limits.QueueWait {
 		s.turnAway(box, l, now)
 		return true
 	}
-	l.ctx, l.cancel = context.WithDeadline(ctx, oldest.Add(proposeTimeout))
+	l.ctx = ctx
 	s.stats.proposals.Add(1)
 	s.work.Add(1)
-	s.offer(l.ctx, l.command(now), func(result fsm.Result, err error) {
+	s.offer(ctx, l.command(now), func(result fsm.Result, err error) {
 		l.result, l.err = result, err
 		if !l.stage.CompareAndSwap(offered, decidedAtOnce) {
 			s.landed.push(l)
@@ -143,15 +142,13 @@ func (s *Server) stopping(ctx context.Context) bool {
 // settle answers all who wait for a load whose outcome has come.
 func (s *Server) settle(box *outbox, l *load) {
 	result, err := l.result, l.err
-	stopped := s.stopping(l.ctx)
-	l.cancel()
 	if err == nil && len(result.Outcomes) != len(l.flights) {
 		err = fmt.Errorf("%w: %d for %d messages", errOutcomes, len(result.Outcomes), len(l.flights))
 	}
 	if err != nil && refusalOfPropose(err) == refusedInternal {
 		s.log.Error("the site does not take a proposal", "messages", len(l.flights), "err", err)
 	}
-	if err != nil && stopped {
+	if err != nil && s.stopping(l.ctx) {
 		s.intake.land(l, make([]fate, len(l.flights)), time.Now())
 		return // the device sends again, to whoever serves then
 	}

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"skerry/coap/datagram"
+	"skerry/coap/exchange"
 	"skerry/coap/message"
 )
 
@@ -75,7 +76,7 @@ type reply struct {
 	size1   uint32 // bytes that are taken, sent with 4.13
 	payload []byte
 	etag    []byte
-	sliced  bool     // the payload is the block of block2
+	sliced  bool // the payload is the block of block2
 	block2  uint32
 	size2   uint32   // bytes of the whole, sent with its first block
 	options []option // further ones
@@ -269,10 +270,11 @@ func (o *outbox) flush() {
 	o.out, o.arena = o.out[:0], o.arena[:0]
 }
 
-// counter gives the message ids of what we send unasked-for: NON replies.
+// counter gives the message ids of NON replies. Those from exchange.FirstID on
+// belong to what is sent unasked-for.
 type counter struct{ last atomic.Uint32 }
 
-func (c *counter) next() uint16 { return uint16(c.last.Add(1)) }
+func (c *counter) next() uint16 { return uint16(c.last.Add(1) % exchange.FirstID) }
 
 // wallSeconds is a time as /time gives it: seconds with milliseconds.
 func wallSeconds(t time.Time) []byte {
