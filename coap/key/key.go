@@ -21,6 +21,7 @@ const (
 	domainContent  = 'c'
 	domainName     = 'n'
 	domainDatagram = 'd'
+	domainSession  = 't'
 	domainSameness = 's'
 )
 
@@ -73,6 +74,17 @@ func (m *Maker) OfDatagram(from netip.AddrPort, datagram []byte) fsm.Key {
 	m.scratch = append(m.scratch, ip[:]...)
 	m.scratch = binary.LittleEndian.AppendUint16(m.scratch, from.Port())
 	m.scratch = append(m.scratch, datagram...)
+	return m.sum()
+}
+
+// OfSession is the key of a message that came in a session, by who its peer
+// proved to be and what tells it from the session's other messages: a datagram,
+// whole, or the message's number in a stream.
+func (m *Maker) OfSession(identity string, session uint64, said []byte) fsm.Key {
+	m.begin(domainSession)
+	m.text(identity)
+	m.number(session)
+	m.scratch = append(m.scratch, said...)
 	return m.sum()
 }
 

@@ -91,10 +91,14 @@ func TestACertificateNamesItsDevice(t *testing.T) {
 		{"one that others signed is not", []tls.Certificate{theirs.issue("pump-7", x509.ExtKeyUsageClientAuth)}, ""},
 		{"one for servers is not", []tls.Certificate{ours.issue("pump-7", x509.ExtKeyUsageServerAuth)}, ""},
 		{"one without a name is not", []tls.Certificate{ours.issue("", x509.ExtKeyUsageClientAuth)}, ""},
+		{"one of a device that is not let in is not", []tls.Certificate{ours.issue("stray", x509.ExtKeyUsageClientAuth)}, ""},
 		{"who has none is not", nil, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			d := open(t, func(cfg *secure.Config) { cfg.Certificate, cfg.ClientCAs = &gateway, ours.pool() })
+			d := open(t, func(cfg *secure.Config) {
+				cfg.Certificate, cfg.ClientCAs = &gateway, ours.pool()
+				cfg.Admit = func(name string) bool { return name != "stray" }
+			})
 			options := []dtls.ClientOption{
 				dtls.WithRootCAs(ours.pool()), dtls.WithServerName("gateway"),
 				dtls.WithCipherSuites(dtls.TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8),

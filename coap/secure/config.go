@@ -20,8 +20,10 @@ type Config struct {
 	// its identity.
 	Certificate *tls.Certificate
 	ClientCAs   *x509.CertPool
-	Limits      Limits // DefaultLimits when zero
-	Logger      *slog.Logger
+	// Admit tells whether the name in a certificate is let in; nil for any.
+	Admit  func(name string) bool
+	Limits Limits // DefaultLimits when zero
+	Logger *slog.Logger
 }
 
 // Limits bound what peers can make a gateway hold.

@@ -11,8 +11,9 @@ import (
 	"github.com/pion/logging"
 )
 
-// ErrUnknown: no key is known for an identity.
-var ErrUnknown = errors.New("secure: no key for this identity")
+// ErrUnknown: no key is known for an identity, or a certificate's name is not
+// let in.
+var ErrUnknown = errors.New("secure: the identity is not known")
 
 // pskSuites are offered where there are keys. The first is what every
 // constrained stack has (RFC 7252 section 9.1.3.1).
@@ -39,7 +40,10 @@ func (c *Config) options() []dtls.ServerOption {
 	options := []dtls.ServerOption{
 		dtls.WithExtendedMasterSecret(dtls.RequestExtendedMasterSecret),
 		dtls.WithVerifyConnection(func(s *dtls.State) error {
-			_, _, err := identityOf(s)
+			name, kind, err := identityOf(s)
+			if err == nil && kind == X509 && c.Admit != nil && !c.Admit(name) {
+				err = ErrUnknown
+			}
 			return err
 		}),
 		dtls.WithLoggerFactory(&logging.DefaultLoggerFactory{DefaultLogLevel: logging.LogLevelDisabled}),

@@ -187,13 +187,14 @@ func writePEM(tb testing.TB, dir, name string, blocks ...*pem.Block) string {
 
 func TestOverTLSADeviceShowsItsCertificate(t *testing.T) {
 	ours, theirs := newSite(t), newSite(t)
-	d := secured(t, ours, nil)
+	d := secured(t, ours, func(c *stream.Config) { c.Admit = func(name string) bool { return name != "stray" } })
 	for _, c := range []struct {
 		name  string
 		certs []tls.Certificate
 	}{
 		{"none", nil},
 		{"one of another site", []tls.Certificate{theirs.issue("pump-7")}},
+		{"one of a device that is not let in", []tls.Certificate{ours.issue("stray")}},
 		{"one without a name", []tls.Certificate{ours.issue("")}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

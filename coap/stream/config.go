@@ -27,6 +27,8 @@ type Config struct {
 	// device must show one that ClientCAs vouch for.
 	Certificate *tls.Certificate
 	ClientCAs   *x509.CertPool
+	// Admit tells whether the name in a certificate is let in; nil for any.
+	Admit func(name string) bool
 	// Accept returns the handler of a connection whose peer is known. It is
 	// called before its first message.
 	Accept func(c *Conn) Handler

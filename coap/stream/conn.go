@@ -23,6 +23,8 @@ var (
 	ErrSlow = errors.New("stream: the peer reads too slowly")
 	// ErrAnonymous: a certificate whose subject has no common name.
 	ErrAnonymous = errors.New("stream: the certificate's subject has no common name")
+	// ErrUnknown: the name in a certificate is not let in.
+	ErrUnknown = errors.New("stream: the device is not known")
 	// ErrTooLarge: a message beyond MaxMessage.
 	ErrTooLarge = errors.New("stream: the message is too large")
 )
@@ -164,6 +166,9 @@ func (c *Conn) shake() error {
 		c.name = conn.ConnectionState().PeerCertificates[0].Subject.CommonName
 		if c.name == "" {
 			return ErrAnonymous
+		}
+		if c.l.cfg.Admit != nil && !c.l.cfg.Admit(c.name) {
+			return fmt.Errorf("%w: %s", ErrUnknown, c.name)
 		}
 	}
 	c.handler = c.l.cfg.Accept(c)
