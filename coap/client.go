@@ -51,6 +51,7 @@ type Client struct {
 	mu      sync.Mutex
 	waiting map[uint64]*inquiry // by token
 	byID    map[uint16]*inquiry
+	seen    map[uint64]*sight // what is observed, by token
 	token   uint64
 	id      uint16
 	closed  bool
@@ -88,7 +89,7 @@ func Dial(target string, cfg ClientConfig) (*Client, error) {
 	}
 	c := &Client{
 		cfg: cfg, conn: conn, done: make(chan struct{}),
-		waiting: map[uint64]*inquiry{}, byID: map[uint16]*inquiry{},
+		waiting: map[uint64]*inquiry{}, byID: map[uint16]*inquiry{}, seen: map[uint64]*sight{},
 		token: rand.Uint64(), id: uint16(rand.Uint32()),
 	}
 	go c.receive()
@@ -108,17 +109,15 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// Do sends a request and returns the answer, whatever its code; see
-// Response.Err. A CON is sent again as RFC 7252 section 4.2 says, each time as
-// the same datagram. Errors: ErrTimeout, ErrReset, ErrClosed, those of ctx.
-func (c *Client) Do(ctx context.Context, r Request) (Response, error) {
-	x, err := c.begin()
+// exchange sends one message and returns the answer. A CON is sent again as RFC
+// 7252 section 4.2 says, each time as the same datagram.
+func (c *Client) exchange(ctx context.Context, r *Request, p *parts) (Response, error) {
+	x, err := c.begin(p.token)
 	if err != nil {
 		return Response{}, err
 	}
 	defer c.end(x)
-	token := binary.BigEndian.AppendUint64(nil, x.token)
-	datagram, err := AppendRequest(nil, x.id, token, &r)
+	datagram, err := appendPart(nil, x.id, tokenOf(x.token), r, p)
 	if err != nil {
 		return Response{}, fmt.Errorf("coap: %w", err)
 	}
@@ -141,6 +140,9 @@ func (c *Client) Do(ctx context.Context, r Request) (Response, error) {
 	}
 	return Response{}, ErrTimeout
 }
+
+// tokenOf is a token as it is sent.
+func tokenOf(token uint64) []byte { return binary.BigEndian.AppendUint64(nil, token) }
 
 // send writes one datagram. That nobody listens is no error: the server may be
 // starting, and the next copy finds out.
@@ -180,18 +182,29 @@ func (c *Client) await(ctx context.Context, x *inquiry, wait time.Duration) (Res
 	}
 }
 
-func (c *Client) begin() (*inquiry, error) {
+// begin begins an exchange with a token, 0 for a new one.
+func (c *Client) begin(token uint64) (*inquiry, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
 		return nil, ErrClosed
 	}
-	c.token++
+	if token == 0 {
+		token = c.nextToken()
+	}
 	c.id++
-	x := &inquiry{token: c.token, id: c.id, acked: make(chan struct{}), answer: make(chan result, 1)}
+	x := &inquiry{token: token, id: c.id, acked: make(chan struct{}), answer: make(chan result, 1)}
 	c.waiting[x.token] = x
 	c.byID[x.id] = x
 	return x, nil
+}
+
+// nextToken is one that no exchange had; mu is held.
+func (c *Client) nextToken() uint64 {
+	if c.token++; c.token == 0 {
+		c.token++
+	}
+	return c.token
 }
 
 func (c *Client) end(x *inquiry) {
@@ -228,7 +241,7 @@ func (c *Client) receive() {
 }
 
 // match finds who waits for a message. It returns what must be sent back: the
-// ACK of a separate response.
+// ACK of a separate response or a notification, or the RST of a notification.
 func (c *Client) match(m *message.Message) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -244,27 +257,42 @@ func (c *Client) match(m *message.Message) []byte {
 		}
 		return nil
 	}
-	if len(m.Token) == 8 {
-		if x := c.waiting[binary.BigEndian.Uint64(m.Token)]; x != nil {
-			x.settle(result{response: responseOf(m)})
-		}
-	}
-	if m.Type != message.CON {
+	known := len(m.Token) == 8 && c.hand(binary.BigEndian.Uint64(m.Token), m)
+	reply := message.Message{Type: message.ACK, ID: m.ID}
+	switch {
+	case m.Type == message.ACK:
+		return nil
+	case !known && isNotification(m):
+		reply.Type = message.RST // nobody here observes that any more
+	case m.Type == message.NON:
 		return nil
 	}
-	ack := message.Message{Type: message.ACK, ID: m.ID}
-	b, err := ack.Append(nil)
+	b, err := reply.Append(nil)
 	if err != nil {
 		panic(err) // an empty message always has an encoding
 	}
 	return b
 }
 
-// settle gives the first answer; later copies are dropped.
-func (x *inquiry) settle(r result) {
+// hand gives a response to who waits for its token, or observes with it; false
+// for nobody. mu is held.
+func (c *Client) hand(token uint64, m *message.Message) bool {
+	x, s := c.waiting[token], c.seen[token]
+	switch {
+	case x != nil && x.settle(result{response: responseOf(m)}):
+	case s != nil:
+		s.put(responseOf(m))
+	}
+	return x != nil || s != nil
+}
+
+// settle gives the first answer; later copies are dropped, and it returns false.
+func (x *inquiry) settle(r result) bool {
 	select {
 	case x.answer <- r:
+		return true
 	default:
+		return false
 	}
 }
 
@@ -273,5 +301,8 @@ func (c *Client) fail(err error) {
 	defer c.mu.Unlock()
 	for _, x := range c.waiting {
 		x.settle(result{err: err})
+	}
+	for _, s := range c.seen {
+		close(s.closed)
 	}
 }

@@ -33,6 +33,10 @@ type Request struct {
 	Unconfirmed bool
 	// AskTime asks for the server's time with option 65000.
 	AskTime bool
+	// BlockSize is how large a block is, 16 to 1,024 bytes and a power of two; 0
+	// for 1,024. A larger payload is sent in blocks (RFC 7959), and a larger
+	// answer comes in blocks.
+	BlockSize int
 }
 
 // ReadingPath is the path of a series.
@@ -44,8 +48,11 @@ type Response struct {
 	Format  uint16
 	Typed   bool // Format is meant
 	MaxAge  time.Duration
+	ETag    []byte // nil for none
 	Payload []byte
 	Time    time.Time // of the server, zero unless it was asked for
+
+	parts // of the message in hand
 }
 
 // Err is nil for a 2.xx and else the code with the diagnostic text.
@@ -64,8 +71,14 @@ type ResponseError struct {
 
 func (e *ResponseError) Error() string { return fmt.Sprintf("%v %s", e.Code, e.Text) }
 
-// AppendRequest encodes a request after b. The token has at most 8 bytes.
+// AppendRequest encodes a request after b, as one message. The token has at most
+// 8 bytes.
 func AppendRequest(b []byte, id uint16, token []byte, r *Request) ([]byte, error) {
+	return appendPart(b, id, token, r, &parts{})
+}
+
+// appendPart encodes one message of a request.
+func appendPart(b []byte, id uint16, token []byte, r *Request, p *parts) ([]byte, error) {
 	m := message.Message{Type: message.CON, Code: r.Method, ID: id, Token: token, Payload: r.Payload}
 	if r.Unconfirmed {
 		m.Type = message.NON
@@ -85,6 +98,7 @@ func AppendRequest(b []byte, id uint16, token []byte, r *Request) ([]byte, error
 	if r.AskTime {
 		m.Add(message.ServerTime, nil)
 	}
+	p.describe(&m)
 	return m.Append(b)
 }
 
@@ -97,6 +111,10 @@ func responseOf(m *message.Message) Response {
 	if age, ok := m.Uint(message.MaxAge); ok {
 		r.MaxAge = time.Duration(age) * time.Second
 	}
+	if tag, ok := m.Option(message.ETag); ok {
+		r.ETag = append([]byte(nil), tag...)
+	}
+	r.parts = partsOf(m)
 	if stamp, ok := m.Option(message.ServerTime); ok && len(stamp) == 8 {
 		r.Time = time.UnixMilli(int64(binary.BigEndian.Uint64(stamp)))
 	}
