@@ -54,3 +54,9 @@ func (b *blocks) name(from *source, m *message.Message) (block.ID, block.Peer) {
 	peer := block.Peer(key.Sum128(&b.secret, said))
 	return block.ID(key.Sum128(&b.secret, m.AppendCacheKey(said))), peer
 }
+
+// withBody is the name of a transfer whose request is told from others by its
+// body too.
+func (b *blocks) withBody(transfer block.ID, body []byte) block.ID {
+	return block.ID(key.Sum128(&b.secret, append(transfer[:], body...)))
+}

@@ -185,10 +185,11 @@ func (d *desk) serve(ctx context.Context, q *call) (*reply, error) {
 }
 
 // answer sends an answer, unless it would make a peer that proved nothing a
-// means to flood another: then the peer is asked to prove its address first.
+// means to flood another, or have it kept for such a peer: then the peer is
+// asked to prove its address first.
 func (d *desk) answer(q *call, r *reply) {
 	size := d.out.add(&q.to, r)
-	if q.to.room > 0 && size > q.to.room {
+	if q.to.room > 0 && (size > q.to.room || q.to.ask != nil && q.to.ask.unkept) {
 		d.out.takeBack()
 		d.challenge(q)
 	}

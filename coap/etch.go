@@ -25,11 +25,18 @@ func (d *desk) fetch(ctx context.Context, q *call) (*reply, error) {
 	if q.from.over {
 		return nil, refusedRate
 	}
-	encoding, err := d.etchFormat(q, "a Fetch Pack")
-	if err != nil {
+	var err error
+	if q.to.ask, err = d.ask(q); err != nil {
 		return nil, err
 	}
-	if q.to.ask, err = d.ask(q); err != nil {
+	if further := d.resume(q); further != nil {
+		return further, nil
+	}
+	if q.to.ask.part.Num > 0 && len(q.body) == 0 {
+		return nil, refuse(message.Incomplete, "the answer that this is a block of is no longer there: send the Fetch Pack again, and ask for block 0")
+	}
+	encoding, err := d.etchFormat(q, "a Fetch Pack")
+	if err != nil {
 		return nil, err
 	}
 	g := read{target: q.at, ask: q.to.ask}

@@ -24,9 +24,11 @@ type ask struct {
 	sized    bool         // it is meant: else the first one, of any size
 	stream   bool         // nothing has to fit into a datagram
 	transfer block.ID
+	bodiless block.ID // of a FETCH: the transfer, as those who leave the body out of further requests name it
 	peer     block.Peer
 	proven   bool // its peer receives what is sent there
 	kept     bool // the representation is in Downloads
+	unkept   bool // it is not, and would have to be
 }
 
 // ask reads how the client wants its representation.
@@ -46,6 +48,9 @@ func (d *desk) ask(q *call) (*ask, error) {
 		a.sized = true
 	}
 	a.transfer, a.peer = d.s.blocks.name(q.from, &d.msg)
+	if d.msg.Code == message.FETCH && len(q.body) > 0 { // the body is part of what is asked for (RFC 8132 section 2)
+		a.bodiless, a.transfer = a.transfer, d.s.blocks.withBody(a.transfer, q.body)
+	}
 	return a, nil
 }
 
@@ -90,8 +95,8 @@ func (s *Server) shape(a *ask, r *reply) *reply {
 		said := refuse(message.BadRequest, "%s, which is at %d bytes", err, len(r.payload)).reply()
 		return &said
 	}
-	if !whole && !a.kept && a.proven {
-		s.blocks.downloads.Put(time.Now(), a.transfer, a.peer, block.Representation{Body: r.payload, Format: r.format, ETag: r.etag})
+	if !whole && !a.kept {
+		s.keep(a, r)
 	}
 	shaped := *r
 	shaped.payload, shaped.block2, shaped.sliced = part, o.Uint(), true
@@ -99,6 +104,20 @@ func (s *Server) shape(a *ask, r *reply) *reply {
 		shaped.size2 = uint32(len(r.payload))
 	}
 	return &shaped
+}
+
+// keep keeps an answer while its further blocks are read. It is made anew for a
+// peer that proved nothing, where each request says all that it asks for.
+func (s *Server) keep(a *ask, r *reply) {
+	if !a.proven {
+		a.unkept = a.bodiless != (block.ID{})
+		return
+	}
+	now, whole := time.Now(), block.Representation{Body: r.payload, Format: r.format, ETag: r.etag}
+	s.blocks.downloads.Put(now, a.transfer, a.peer, whole)
+	if a.bodiless != (block.ID{}) {
+		s.blocks.downloads.Put(now, a.bodiless, a.peer, whole)
+	}
 }
 
 // sumOf is the ETag of a body that has no version. It is the same at every node,
