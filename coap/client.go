@@ -230,14 +230,27 @@ func (c *Client) receive() {
 		if err != nil {
 			continue // an ICMP error: the copies go on
 		}
-		kind, _ := message.Parse(buf[:n], &m)
-		if kind != message.Response {
-			continue
+		var reply []byte
+		switch kind, _ := message.Parse(buf[:n], &m); kind {
+		case message.Reset: // a ping, which asks whether this client is at its address
+			reply = empty(message.RST, m.ID)
+		case message.Response:
+			reply = c.match(&m)
 		}
-		if reply := c.match(&m); reply != nil {
+		if reply != nil {
 			_ = c.send(reply)
 		}
 	}
+}
+
+// empty encodes an Empty message.
+func empty(kind message.Type, id uint16) []byte {
+	m := message.Message{Type: kind, ID: id}
+	b, err := m.Append(nil)
+	if err != nil {
+		panic(err) // it always has an encoding
+	}
+	return b
 }
 
 // match finds who waits for a message. It returns what must be sent back: the
@@ -258,20 +271,15 @@ func (c *Client) match(m *message.Message) []byte {
 		return nil
 	}
 	known := len(m.Token) == 8 && c.hand(binary.BigEndian.Uint64(m.Token), m)
-	reply := message.Message{Type: message.ACK, ID: m.ID}
 	switch {
 	case m.Type == message.ACK:
 		return nil
-	case !known && isNotification(m):
-		reply.Type = message.RST // nobody here observes that any more
+	case !known && isNotification(m): // nobody here observes that any more
+		return empty(message.RST, m.ID)
 	case m.Type == message.NON:
 		return nil
 	}
-	b, err := reply.Append(nil)
-	if err != nil {
-		panic(err) // an empty message always has an encoding
-	}
-	return b
+	return empty(message.ACK, m.ID)
 }
 
 // hand gives a response to who waits for its token, or observes with it; false
