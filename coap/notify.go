@@ -225,6 +225,9 @@ func (o *observers) dispatch(box *outbox, to *envelope, name string, r *reply, c
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if to.session != nil && to.session.gone {
+		return true // to nobody
+	}
 	return o.table.Send(time.Now(), to.endpoint(), name+string(to.tokenBytes()), b) == nil
 }
 

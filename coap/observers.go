@@ -61,20 +61,22 @@ func (o *observers) begin(w *watch, r *reply) {
 	}
 	now := time.Now()
 	o.mu.Lock()
+	defer o.mu.Unlock()
+	if to.session != nil && to.session.gone {
+		return
+	}
 	sequence, err := o.registry.Add(now, int64(w.logTime), w.version, observe.Observation[endpoint, *watch]{
 		Peer: to.endpoint(), Token: string(to.tokenBytes()), Target: w.target,
 		Form: to.form(), Pace: w.read.pace, Request: w,
 	})
-	if err == nil {
-		o.table.Cancel(now, to.endpoint(), notification+string(to.tokenBytes()))
+	if err != nil {
+		return
 	}
+	o.table.Cancel(now, to.endpoint(), notification+string(to.tokenBytes()))
 	o.count()
-	o.mu.Unlock()
-	if w.noted = err == nil; w.noted {
-		w.notice = sequence
-		o.fresh.Store(true)
-		o.poke()
-	}
+	w.noted, w.notice = true, sequence
+	o.fresh.Store(true)
+	o.poke()
 }
 
 // form is how the notifications of a request's observation are sent: as the
@@ -103,6 +105,7 @@ func (o *observers) end(peer endpoint, token string) {
 func (o *observers) leave(x *session) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	x.gone = true
 	o.registry.RemovePeer(endpoint{session: x})
 	o.table.Forget(endpoint{session: x})
 	o.count()

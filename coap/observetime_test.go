@@ -204,6 +204,7 @@ func TestSessionsObservationsEndWithIt(t *testing.T) {
 		time.Sleep(time.Second)
 		v.Leave()
 		v.messages()
+		v.observe(message.CON, "too late")
 		v.reading("2")
 		time.Sleep(time.Minute)
 		if got, _ := v.messages(); len(got) > 0 || v.server.Stats().Observers != 0 {

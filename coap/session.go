@@ -8,6 +8,7 @@ type session struct {
 	id     uint64 // never used twice by a process
 	device string // the device that the peer proved to be; "" over plain TCP
 	stream bool   // over TCP: no message layer, nothing is sent again
+	gone   bool   // it has ended; guarded by observers.mu
 	carrier
 	access
 }
