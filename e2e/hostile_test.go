@@ -55,7 +55,7 @@ func TestHostileLoad(t *testing.T) {
 	})
 	done := make(chan struct{})
 	var hostile sync.WaitGroup
-	for _, attack := range []func(testing.TB, string){spoof, flood, abandon, probe} {
+	for _, attack := range []func(testing.TB, string){spoof, flood, abandon, amplify} {
 		hostile.Go(func() { attack(t, target.coap) })
 	}
 	go func() { hostile.Wait(); close(done) }()
@@ -246,9 +246,9 @@ func abandon(t testing.TB, target string) {
 	}
 }
 
-// probe measures how much comes back to addresses that prove nothing, for each
+// amplify measures how much comes back to addresses that prove nothing, for each
 // kind of datagram and for some of noise.
-func probe(t testing.TB, target string) {
+func amplify(t testing.TB, target string) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range 300 {
 		conn, err := net.Dial("udp", target)
