@@ -33,6 +33,10 @@ func (d *desk) assemble(q *call) (whole bool, answer *reply, err error) {
 	if err := d.mayBegin(q, o); err != nil {
 		return false, nil, err
 	}
+	if d.msg.Code == message.FETCH && !d.proven(q.from) { // else its answer might wait for a proof, and the body be gone
+		d.challenge(q)
+		return false, nil, nil
+	}
 	in := block.Block{Option: o, Payload: d.msg.Payload, Limit: d.largest(q)}
 	in.ID, in.Peer = d.s.blocks.name(q.from, &d.msg)
 	in.Size1, _ = d.msg.Uint(message.Size1)

@@ -86,3 +86,29 @@ func TestAFetchIsAnsweredInBlocks(t *testing.T) {
 		t.Errorf("a block of nothing gets %v %s, want 4.08", code, text)
 	}
 }
+
+func TestAFetchMayComeInBlocks(t *testing.T) {
+	s := newStore(t)
+	server := s.serve(t)
+	const readings = `[{"bn":"pump-7/","n":"a","t":1700000000,"v":1},{"n":"b","t":1700000000,"vs":"` +
+		`a text that makes the answer more than three times as long as the last block, which is short"}]`
+	dialRaw(t, server.Addr().String()).exchange(request(t, 1, "p", typed([]string{"r"}, 110, readings))).want(t, message.Changed, "p")
+	const pack = `[{"bn":"pump-7/","n":"a"},{"n":"b"}]`
+	peer := dialRaw(t, server.Addr().String()) // has proved nothing yet
+	for num, want := range []message.Code{message.Continue, message.Continue, message.Content} {
+		m := message.Message{Type: message.CON, Code: message.FETCH, ID: uint16(7 + num), Token: []byte("f")}
+		m.Payload = []byte(pack[16*num : min(16*(num+1), len(pack))])
+		m.Add(message.URIPath, []byte("r"))
+		m.AddUint(message.ContentFormat, etchJSON)
+		m.AddUint(message.Block1, block.Option{Num: uint32(num), More: want == message.Continue}.Uint())
+		datagram, err := m.Append(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := peer.exchange(datagram)
+		a.want(t, want, "f")
+		if want == message.Content && a.payload != readings {
+			t.Errorf("got %s, want %s", a.payload, readings)
+		}
+	}
+}
