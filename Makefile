@@ -133,6 +133,10 @@ e2e-engines: bin/skerry peers ## let Spark and Flink read the bucket, Californiu
 	e2e/peers.sh engines
 	$(GO) test -tags '$(TAGS) e2e engines' -count=1 -timeout 30m -v -run 'Spark|Weather|Californium' ./e2e/...
 
+.PHONY: e2e-floating
+e2e-floating: bin/skerry ## kill and stop the holder of the floating address 20 times
+	FLOATING_LOSSES=20 $(GO) test -tags '$(TAGS) e2e' -count=1 -timeout 10m -v -run Floating ./e2e/...
+
 .PHONY: check
 check: fmt vet lint test e2e ## all that a change must pass
 

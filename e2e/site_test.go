@@ -33,6 +33,7 @@ type node struct {
 	coap    string // host:port
 	args    []string
 	logPath string
+	space   *space // where its process runs, nil for where the test does
 
 	mu      sync.Mutex
 	process *exec.Cmd     // guarded by mu; nil while it is down
@@ -112,7 +113,7 @@ func (n *node) start() {
 	cmd := exec.Command(binary(n.t), n.args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
+	if err := n.space.do(cmd.Start); err != nil {
 		n.t.Fatal(err)
 	}
 	exited := make(chan struct{})

@@ -97,7 +97,7 @@ func (n *node) fetch(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer, err := http.DefaultClient.Do(request)
+	answer, err := n.space.client().Do(request)
 	if err != nil {
 		return nil, err
 	}

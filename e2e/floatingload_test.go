@@ -1,0 +1,141 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sort"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+)
+
+const (
+	// floatingDevices post at the floating address, one reading after the other.
+	floatingDevices = 10
+	// resendAfter is the patience of a device with an answer; the same datagram
+	// follows. Devices in the field wait longer: this one measures.
+	resendAfter = 50 * time.Millisecond
+	// betweenPosts is a device's rest after an answer.
+	betweenPosts = 5 * time.Millisecond
+)
+
+// floatingLoad are devices that know one address only.
+type floatingLoad struct {
+	cancel  context.CancelFunc
+	devices sync.WaitGroup
+
+	mu    sync.Mutex
+	acked map[string][]float64 // by device, the values that were acknowledged
+	times []time.Time          // of the acknowledgements
+}
+
+// loadFrom posts from a machine to an address until stop.
+func loadFrom(t testing.TB, from *space, to string) *floatingLoad {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	l := &floatingLoad{cancel: cancel, acked: map[string][]float64{}}
+	t.Cleanup(l.stop)
+	for i := range floatingDevices {
+		var conn net.Conn
+		must(t, from.do(func() (err error) {
+			conn, err = net.Dial("udp", to)
+			return err
+		}))
+		l.devices.Go(func() {
+			defer conn.Close()
+			l.post(ctx, conn, fmt.Sprintf("meter-%d", i))
+		})
+	}
+	return l
+}
+
+// stop ends the devices once each has the answer it waits for, or none came in
+// time.
+func (l *floatingLoad) stop() {
+	l.cancel()
+	l.devices.Wait()
+}
+
+// post sends readings 1, 2, 3, ... each until it is acknowledged.
+func (l *floatingLoad) post(ctx context.Context, conn net.Conn, device string) {
+	var answer [1500]byte
+	for n := uint32(1); ctx.Err() == nil; n++ {
+		message := confirmablePost(n, device, strconv.Itoa(int(n)))
+		for tries := 0; ; tries++ {
+			if ctx.Err() != nil && tries > 0 {
+				return
+			}
+			// What the kernel says of a machine that is not there is no answer.
+			conn.Write(message) //nolint:errcheck
+			conn.SetReadDeadline(time.Now().Add(resendAfter))
+			k, err := conn.Read(answer[:])
+			if err != nil {
+				if !isTimeout(err) { // ICMP's; the next try would come at once
+					wait(ctx, resendAfter)
+				}
+				continue
+			}
+			if isChanged(answer[:k], message) {
+				break
+			}
+		}
+		l.mu.Lock()
+		l.acked[device] = append(l.acked[device], float64(n))
+		l.times = append(l.times, time.Now())
+		l.mu.Unlock()
+		wait(ctx, betweenPosts)
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+func isTimeout(err error) bool {
+	e, ok := err.(net.Error) //nolint:errorlint // as net returns it
+	return ok && e.Timeout()
+}
+
+// lastAck is when the last acknowledgement came.
+func (l *floatingLoad) lastAck() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.times) == 0 {
+		return time.Time{}
+	}
+	return l.times[len(l.times)-1]
+}
+
+// firstAckAfter is when the first acknowledgement came after a time, at which
+// there was one.
+func (l *floatingLoad) firstAckAfter(t time.Time) time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := sort.Search(len(l.times), func(i int) bool { return l.times[i].After(t) })
+	return l.times[i]
+}
+
+// confirmablePost is a CON POST to /r/<device>/count whose token is n.
+func confirmablePost(n uint32, device, value string) []byte {
+	b := []byte{0x44, 0x02}
+	b = append(b, byte(n>>8), byte(n)) // message id
+	b = append(b, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
+	option := byte(0xb0) // Uri-Path, then more of it
+	for _, segment := range []string{"r", device, "count"} {
+		b = append(append(b, option|byte(len(segment))), segment...)
+		option = 0
+	}
+	return append(append(b, 0xff), value...)
+}
+
+// isChanged tells whether an answer is 2.04 to a message.
+func isChanged(answer, message []byte) bool {
+	return len(answer) >= 8 && answer[0] == 0x64 && answer[1] == 0x44 && string(answer[2:8]) == string(message[2:8])
+}
