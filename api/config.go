@@ -26,6 +26,9 @@ type Config struct {
 	// Progress is what a task's saved state tells people, as a value for
 	// encoding/json. Optional.
 	Progress func(*fsm.Task) (any, error)
+	// Diary is what this node noted of a device at its door, as a value for
+	// encoding/json; ok is false where it heard nothing. Optional.
+	Diary func(device string) (entry any, ok bool)
 	// Leave takes the node out of its site and returns when it has left; the
 	// program ends after it. Optional.
 	Leave func(context.Context) error

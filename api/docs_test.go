@@ -25,7 +25,7 @@ func TestEveryDocumentedRouteExists(t *testing.T) {
 	d, node := openNode(t, nil)
 	d.stored("", `[{"n":"pump/t","v":1}]`)
 	node.MustPropose(&fsm.FrameCommand{Key: fsm.Key{1}, Device: "cam", Resource: "motion", Width: 1, Height: 1, JPEG: []byte{1}})
-	fill := strings.NewReplacer("{device}", "pump", "{resource}", "t", "{seq}", "1", "{id}", "none")
+	fill := strings.NewReplacer("{device}", "pump", "{resource}", "t", "{seq}", "1", "{id}", "none", "{key}", "none")
 	for _, r := range routes {
 		res := d.do(r[1], fill.Replace(r[2]), "", "")
 		missing := strings.Contains(string(res.body), "problem:route") && r[2] != "/v1/leave" // this node has no way to leave

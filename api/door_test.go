@@ -111,13 +111,20 @@ type reply struct {
 
 func (d *door) do(method, path, contentType, body string) reply {
 	d.tb.Helper()
+	header := http.Header{}
+	if contentType != "" {
+		header.Set("Content-Type", contentType)
+	}
+	return d.with(method, path, header, body)
+}
+
+func (d *door) with(method, path string, header http.Header, body string) reply {
+	d.tb.Helper()
 	req, err := http.NewRequestWithContext(d.tb.Context(), method, d.url+path, strings.NewReader(body))
 	if err != nil {
 		d.tb.Fatal(err)
 	}
-	if contentType != "" {
-		req.Header.Set("Content-Type", contentType)
-	}
+	req.Header = header
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		d.tb.Fatal(err)

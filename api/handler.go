@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"skerry/fsm"
 )
 
 // door is the handler of all routes.
@@ -51,7 +53,11 @@ func (d *door) routes() map[string]methods {
 		"/v1/readings":                     {"GET": d.getReadings, "POST": d.postReadings},
 		"/v1/readings/{device}/{resource}": {"GET": d.getSeries},
 		"/v1/devices":                      {"GET": d.getDevices},
-		"/v1/devices/{device}":             {"GET": d.getDevice},
+		"/v1/devices/{device}":             {"GET": d.getDevice, "PUT": d.putDevice, "DELETE": d.deleteDevice},
+		"/v1/devices/{device}/keys":        {"POST": d.postKey, "DELETE": d.deleteKey},
+		"/v1/devices/{device}/keys/{key}":  {"DELETE": d.deleteKey},
+		"/v1/devices/{device}/desired":     {"GET": d.getDocument(fsm.Desired), "PUT": d.putDesired, "DELETE": d.deleteDesired},
+		"/v1/devices/{device}/reported":    {"GET": d.getDocument(fsm.Reported)},
 		"/v1/frames":                       {"GET": d.getFrames},
 		"/v1/frames/{seq}":                 {"GET": d.getFrame},
 		"/v1/tasks":                        {"GET": d.getTasks, "POST": d.postTask},

@@ -24,6 +24,11 @@ func TestEachRefusalHasItsStatus(t *testing.T) {
 		{fsm.SeriesFull, 503, "series-full", "60"},
 		{fsm.NoGenesis, 503, "no-site", "5"},
 		{fsm.TooMany, 409, "too-many-tasks", ""},
+		{fsm.Precondition, 412, "precondition", ""},
+		{fsm.Exists, 409, "exists", ""},
+		{fsm.NotFound, 404, "not-found", ""},
+		{fsm.Full, 507, "full", ""},
+		{fsm.Held, 409, "held", ""},
 	} {
 		t.Run(fmt.Sprint(c.code.Err()), func(t *testing.T) {
 			d := open(t, &stub{outcome: fsm.Outcome{Code: c.code}}, nil)

@@ -24,6 +24,7 @@ type Self interface {
 type View interface {
 	History
 	Devices
+	Registry
 	Frames
 	Tasks
 	Last(s fsm.Stream) fsm.Seq
@@ -39,6 +40,15 @@ type History interface {
 type Devices interface {
 	Devices() []cluster.Device
 	LatestOf(device string) []fsm.Reading
+}
+
+// Registry is the devices that an operator has registered, with their keys and
+// documents.
+type Registry interface {
+	RegisteredDevices() []fsm.DeviceRecord
+	Registered(device string) (fsm.DeviceRecord, bool)
+	Identity(identity string) (device string, key fsm.DeviceKey, ok bool)
+	Document(device string, kind fsm.DocumentKind) (fsm.Document, bool)
 }
 
 // Frames are the cameras' pictures.

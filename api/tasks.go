@@ -1,20 +1,13 @@
 package api
 
 import (
-	"bytes"
 	"crypto/rand"
-	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"time"
 
 	"skerry/fsm"
 )
-
-// errTrailing: more than one value in a body.
-var errTrailing = errors.New("the body has more after its first JSON value: send one object")
 
 // maxTaskBody bounds the body of a task's creation, in bytes.
 const maxTaskBody = 16 << 10
@@ -130,13 +123,8 @@ func readTask(body []byte) (fsm.CreateTaskCommand, error) {
 		ID   string       `json:"id"`
 		Spec fsm.TaskSpec `json:"spec"`
 	}
-	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&in); err != nil {
+	if err := strictJSON(body, &in); err != nil {
 		return fsm.CreateTaskCommand{}, err
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return fsm.CreateTaskCommand{}, errTrailing
 	}
 	if in.ID == "" {
 		in.ID = in.Spec.Kind + "-" + rand.Text()[:8]
