@@ -34,11 +34,9 @@ func (v *View) Latest(device, resource string) (x fsm.Reading, ok bool) {
 func (v *View) LatestOf(device string) []fsm.Reading {
 	var list []fsm.Reading
 	v.read(func(s *fsm.State) {
-		for id := range uint32(s.SeriesCount()) {
-			if s.SeriesName(id).Device == device {
-				if x, ok := s.Latest(id); ok {
-					list = append(list, x)
-				}
+		for id := range s.SeriesOf(device) {
+			if x, ok := s.Latest(id); ok {
+				list = append(list, x)
 			}
 		}
 	})

@@ -3,6 +3,7 @@ package fsm_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"skerry/fsm"
@@ -210,6 +211,25 @@ func TestApply_StopsAtWhatItCannotDecode(t *testing.T) {
 				t.Errorf("got %v, want %v", err, tt.want)
 			}
 		})
+	}
+}
+
+func TestApply_SeriesAreFoundByDevice(t *testing.T) {
+	r := newReplicas(t)
+	r.apply(r.batch(item("a", number("d", 1), number("e", 1), number("d", 2))))
+	other := number("d", 3)
+	other.Resource = "other"
+	r.apply(r.batch(item("b", other)))
+	var got []fsm.SeriesName
+	for id := range r.a.SeriesOf("d") {
+		got = append(got, r.a.SeriesName(id))
+	}
+	want := []fsm.SeriesName{{Device: "d", Resource: "other"}, {Device: "d", Resource: number("d", 1).Resource}}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	for range r.a.SeriesOf("nobody") {
+		t.Error("nobody has a series")
 	}
 }
 

@@ -15,6 +15,8 @@ const (
 type seriesTable struct {
 	names      Names
 	ids        map[string]uint32 // by device, 0, resource: names have no control characters
+	newest     map[string]uint32 // the newest series of each device
+	before     []uint32          // by series id: the one before it of its device, plus 1; 0 for none
 	unitIDs    map[string]uint32
 	hashes     []uint64 // HashSeries by series id
 	unitHashes []uint64 // HashString by unit id
@@ -45,6 +47,7 @@ func newSeriesTable() seriesTable {
 	return seriesTable{
 		names:      Names{Units: []string{""}},
 		ids:        make(map[string]uint32),
+		newest:     make(map[string]uint32),
 		unitIDs:    map[string]uint32{"": 0},
 		unitHashes: []uint64{HashString("")},
 		frameSlots: make(map[uint32]uint32),
@@ -82,10 +85,25 @@ func (t *seriesTable) intern(device, resource []byte) uint32 {
 	id := uint32(len(t.names.Series))
 	name := SeriesName{Device: key[:len(device)], Resource: key[len(device)+1:]}
 	t.ids[key] = id
+	if newest, ok := t.newest[name.Device]; ok {
+		t.before = append(t.before, newest+1)
+	} else {
+		t.before = append(t.before, 0)
+	}
+	t.newest[name.Device] = id
 	t.names.Series = append(t.names.Series, name)
 	t.hashes = append(t.hashes, HashSeries(name.Device, name.Resource))
 	t.latest.grow()
 	return id
+}
+
+// of calls yield with each series of a device, the newest first.
+func (t *seriesTable) of(device string, yield func(id uint32) bool) {
+	id, ok := t.newest[device]
+	for ok && yield(id) {
+		ok = t.before[id] > 0
+		id = t.before[id] - 1
+	}
 }
 
 func (t *seriesTable) internUnit(unit []byte) uint32 {

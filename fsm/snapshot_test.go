@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 
 	"skerry/fsm"
@@ -94,7 +95,9 @@ func view(s *fsm.State) map[string]any {
 		v[fmt.Sprint("row ", i)] = rows.Reading(i, &names)
 	}
 	for id := range uint32(s.SeriesCount()) {
-		v[fmt.Sprint("name ", id)] = s.SeriesName(id)
+		name := s.SeriesName(id)
+		v[fmt.Sprint("name ", id)] = name
+		v["series of "+name.Device] = slices.Collect(s.SeriesOf(name.Device))
 		v[fmt.Sprint("latest ", id)], _ = s.Latest(id)
 		v[fmt.Sprint("latest frame ", id)], _ = s.LatestFrame(id)
 	}

@@ -88,6 +88,12 @@ func (s *State) Series(device, resource string) (id uint32, ok bool) {
 	return s.series.lookup(device, resource)
 }
 
+// SeriesOf iterates over the series of a device, the newest first, in time that
+// does not depend on how many series there are: for id := range s.SeriesOf(d).
+func (s *State) SeriesOf(device string) func(yield func(id uint32) bool) {
+	return func(yield func(uint32) bool) { s.series.of(device, yield) }
+}
+
 // SeriesCount is the number of series; their ids are below it.
 func (s *State) SeriesCount() int { return len(s.series.names.Series) }
 
