@@ -3,8 +3,10 @@ package coap
 import (
 	"context"
 	"hash/fnv"
-	"net/netip"
+	"net"
+	"net/url"
 	"strconv"
+	"strings"
 
 	"skerry/cluster"
 	"skerry/coap/link"
@@ -27,8 +29,8 @@ type Inventory interface {
 // Gateway is the devices' door of one of the site's nodes.
 type Gateway struct {
 	Name string
-	Addr netip.AddrPort // where devices reach it with plain CoAP
-	Own  bool           // it is this one
+	Addr string // host:port at which devices reach it with plain CoAP
+	Own  bool   // it is this one
 }
 
 // shelf are the resources that every gateway has.
@@ -171,7 +173,7 @@ func (g *read) core(view Inventory) (*reply, error) {
 func (s *search) doors(all bool) (links []link.Link) {
 	for _, gateway := range s.gateways {
 		if all || !gateway.Own {
-			links = append(links, describe(link.BaseOf("coap", gateway.Addr).String(), "skerry.gateway", text("title", gateway.Name)))
+			links = append(links, describe(gateway.uri(), "skerry.gateway", text("title", gateway.Name)))
 		}
 	}
 	return links
@@ -185,6 +187,15 @@ func (s *search) add(found []link.Link, links ...link.Link) []link.Link {
 		}
 	}
 	return found
+}
+
+// uri is the gateway's, without the port that it means anyway.
+func (g *Gateway) uri() string {
+	host := g.Addr
+	if name, port, err := net.SplitHostPort(g.Addr); err == nil && port == DefaultPort {
+		host = strings.TrimSuffix(net.JoinHostPort(name, ""), ":")
+	}
+	return (&url.URL{Scheme: "coap", Host: host}).String()
 }
 
 // twins answers with the places of all devices' documents.

@@ -2,7 +2,6 @@ package coap_test
 
 import (
 	"fmt"
-	"net/netip"
 	"strings"
 	"testing"
 
@@ -30,8 +29,8 @@ func (s *said) targets(tb testing.TB) (list []string) {
 
 func twoGateways() []coap.Gateway {
 	return []coap.Gateway{
-		{Name: "n1", Addr: netip.MustParseAddrPort("10.0.0.1:5683"), Own: true},
-		{Name: "n2", Addr: netip.MustParseAddrPort("[2001:db8::2]:5690")},
+		{Name: "n1", Addr: "10.0.0.1:5683", Own: true},
+		{Name: "n2", Addr: "[2001:db8::2]:5690"},
 	}
 }
 

@@ -67,5 +67,9 @@ func (r *reader) handle(ctx context.Context, d *datagram.Message, now time.Time)
 		return
 	}
 	r.from = source{peer: who, over: standing == over, from: d.Peer, local: d.Local, datagram: d.Data}
+	if d.Local.Group {
+		r.desk.overhear(ctx, &r.from)
+		return
+	}
 	r.desk.datagram(ctx, &r.from)
 }

@@ -26,6 +26,8 @@ type Server struct {
 	observers *observers
 	blocks    *blocks
 	changes   changes
+	groups    *groups  // nil where multicast is not heard
+	leisure   *leisure // nil where multicast is not heard
 	ids       counter
 	stats     counters
 
@@ -65,6 +67,10 @@ func Listen(cfg Config) (*Server, error) {
 	s.landed.ready = make(chan struct{}, 1)
 	s.boxes.New = func() any { return newOutbox(s) }
 	s.ids.last.Store(rand.Uint32())
+	if cfg.Multicast {
+		s.leisure, s.groups = newLeisure(s), newGroups(s)
+		s.groups.join()
+	}
 	return s, nil
 }
 
@@ -81,6 +87,9 @@ func (s *Server) Run(ctx context.Context) error {
 	beside.Go(func() { s.sweep(working) })
 	beside.Go(func() { s.land(working) })
 	beside.Go(func() { s.observers.run(working) })
+	if s.groups != nil {
+		s.groups.run(working, &beside)
+	}
 	s.log.Info("coap serves", "addr", s.Addr().String())
 	if s.socket.Buffer() < datagram.ReceiveBuffer {
 		s.log.Warn("the kernel keeps few datagrams for coap while it is busy, and drops the rest: raise net.core.rmem_max",
@@ -103,7 +112,11 @@ func (s *Server) stopReading() { _ = s.socket.UDP().SetReadDeadline(time.Unix(1,
 
 // Close releases the address. It may be called after Listen or Run, and again.
 func (s *Server) Close() error {
-	if err := s.socket.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+	err := s.socket.Close()
+	if s.groups != nil {
+		err = errors.Join(err, s.groups.close())
+	}
+	if err != nil && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("coap: close: %w", err)
 	}
 	return nil

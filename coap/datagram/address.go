@@ -71,7 +71,12 @@ func localOf(b []byte) Local {
 			return local(netip.AddrFrom4(info.Addr), netip.AddrFrom4(info.Spec_dst), int32(info.Ifindex))
 		case h.Level == unix.IPPROTO_IPV6 && h.Type == unix.IPV6_PKTINFO && len(data) >= unix.SizeofInet6Pktinfo:
 			info := (*unix.Inet6Pktinfo)(unsafe.Pointer(&data[0]))
-			return local(netip.AddrFrom16(info.Addr).Unmap(), netip.Addr{}, int32(info.Ifindex))
+			to := netip.AddrFrom16(info.Addr).Unmap()
+			own := netip.Addr{}
+			if to.Is4() { // what carries IPv4 takes no IPv6 address, not even none
+				own = netip.IPv4Unspecified()
+			}
+			return local(to, own, int32(info.Ifindex))
 		}
 		b = b[min(len(b), unix.CmsgSpace(size-unix.CmsgLen(0))):]
 	}
