@@ -41,11 +41,13 @@ type View interface {
 	Directory
 	Inventory
 	Changes
+	Registry
 }
 
 // Config is what a Server needs. Store and View are required.
 type Config struct {
-	Addr  string // host:port; all addresses when the host is empty
+	Addr  string // of plain CoAP, host:port; all addresses when the host is empty; "" for none
+	Doors Doors  // further ways in
 	Store Store
 	// View gives a view that does not wait for anybody (cluster.Local).
 	View func(ctx context.Context) (View, error)
@@ -74,9 +76,6 @@ type Limits struct {
 	// QueueWait is how long a message may wait while all proposals are stuck;
 	// then it is refused with 5.03, never having been sent to the site.
 	QueueWait time.Duration
-	// Leisure is the time over which the gateways spread their answers to a
-	// request that all of them heard (RFC 7252 section 8.2).
-	Leisure time.Duration
 }
 
 // DefaultLimits suit a gateway with 512 MB of RAM.
@@ -89,7 +88,6 @@ func DefaultLimits() Limits {
 		Flights:     16_384,
 		FlightBytes: 16 << 20,
 		QueueWait:   5 * time.Second,
-		Leisure:     5 * time.Second,
 	}
 }
 
@@ -102,10 +100,12 @@ func (c *Config) validate() error {
 	switch {
 	case c.Store == nil || c.View == nil:
 		return errors.New("coap: Store and View are required")
+	case c.Addr == "" && c.Doors.DTLS == "" && c.Doors.TCP == "" && c.Doors.TLS == "":
+		return errors.New("coap: no address to listen at")
+	case c.Addr == "" && c.Multicast:
+		return errors.New("coap: multicast needs plain CoAP")
 	case c.Limits.PeerRate <= 0 || c.Limits.PeerBurst < 1:
 		return errors.New("coap: PeerRate must be above 0 and PeerBurst at least 1")
-	case c.Limits.Leisure < 0:
-		return errors.New("coap: Leisure must not be below 0")
 	case c.Limits.QueueWait <= 0:
 		return errors.New("coap: QueueWait must be above 0")
 	case c.Limits.PeerFlights < 1 || c.Limits.Peers < 2 || c.Limits.Flights < 1 || c.Limits.FlightBytes < 1:

@@ -44,7 +44,7 @@ type source struct {
 	session  *session       // nil for plain CoAP over UDP
 	from     netip.AddrPort // the peer's address
 	local    datagram.Local // where it came to, of plain UDP
-	datagram []byte         // nil for what came over a stream
+	datagram []byte         // of what came over a stream: its number, as TCP brings each message once
 }
 
 // call is a request on its way through the desk. It shares the memory of the
@@ -112,9 +112,14 @@ func (d *desk) turnAway(p *post, why *refusal) {
 	d.refuse(&p.to, why)
 }
 
-// datagram judges a datagram of the UDP socket or of a DTLS session.
+// datagram judges a datagram of the UDP socket.
 func (d *desk) datagram(ctx context.Context, from *source) {
 	kind, err := message.Parse(from.datagram, &d.msg)
+	d.judge(ctx, from, kind, err)
+}
+
+// judge serves or rejects the message in d.msg, as it was parsed.
+func (d *desk) judge(ctx context.Context, from *source, kind message.Kind, err error) {
 	if err != nil {
 		d.s.stats.malformed.Add(1)
 	}

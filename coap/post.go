@@ -156,6 +156,9 @@ func (f *source) identity(device string) string {
 
 // keyOf is the key of a message that only its transport can tell from others.
 func (d *desk) keyOf(q *call) fsm.Key {
+	if s := q.from.session; s != nil {
+		return d.keys.OfSession(s.device, s.id, q.said())
+	}
 	return d.keys.OfDatagram(q.from.from, q.said())
 }
 

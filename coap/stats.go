@@ -74,6 +74,11 @@ type Stats struct {
 	Flights   int // messages on their way to the site
 	Bytes     int // of them
 	Observers int // observations
+
+	Sessions       int    // of DTLS
+	Connections    int    // over TCP and TLS
+	Handshakes     uint64 // of DTLS, complete
+	HandshakesLost uint64 // of DTLS, refused or given up
 }
 
 // Stats may be called at any time, from any goroutine.
@@ -101,5 +106,6 @@ func (s *Server) Stats() Stats {
 		st.Refused[reasonNames[i]] = c.refused[i].Load()
 	}
 	st.Flights, st.Bytes = s.intake.load()
+	s.doors.count(&st)
 	return st
 }

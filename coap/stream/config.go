@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -30,8 +31,8 @@ type Config struct {
 	// Admit tells whether the name in a certificate is let in; nil for any.
 	Admit func(name string) bool
 	// Accept returns the handler of a connection whose peer is known. It is
-	// called before its first message.
-	Accept func(c *Conn) Handler
+	// called before its first message; ctx is done when Run is.
+	Accept func(ctx context.Context, c *Conn) Handler
 	Limits Limits // DefaultLimits when zero
 	Logger *slog.Logger
 }

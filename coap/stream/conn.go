@@ -43,6 +43,7 @@ type Conn struct {
 	remote   netip.AddrPort
 	opened   time.Time
 	reader   *bufio.Reader
+	accept   func(*Conn) Handler
 	handler  Handler         // of the reading goroutine
 	msg      message.Message // of the reading goroutine
 	frame    []byte          // the message that is being handed out
@@ -57,9 +58,9 @@ type Conn struct {
 	closing sync.Once
 }
 
-func newConn(l *Listener, socket net.Conn) *Conn {
+func newConn(l *Listener, socket net.Conn, accept func(*Conn) Handler) *Conn {
 	c := &Conn{
-		Conn: socket, l: l, id: randomNumber(), opened: time.Now(),
+		Conn: socket, l: l, id: randomNumber(), opened: time.Now(), accept: accept,
 		queue: make(chan []byte, l.cfg.Limits.Queue), ready: make(chan struct{}), closed: make(chan struct{}),
 	}
 	if at, ok := socket.RemoteAddr().(*net.TCPAddr); ok {
@@ -171,7 +172,7 @@ func (c *Conn) shake() error {
 			return fmt.Errorf("%w: %s", ErrUnknown, c.name)
 		}
 	}
-	c.handler = c.l.cfg.Accept(c)
+	c.handler = c.accept(c)
 	close(c.ready)
 	return nil
 }

@@ -110,7 +110,7 @@ func (l *Listener) Run(ctx context.Context) error {
 		defer close(watched)
 		l.watch(ctx)
 	}()
-	err := s.Serve(accepter{l})
+	err := s.Serve(accepter{l, ctx})
 	cancel()
 	<-watched
 	l.work.Wait()
@@ -167,7 +167,10 @@ func (l *Listener) configure(c *server.Config) {
 }
 
 // accepter is the socket as the library wants it.
-type accepter struct{ l *Listener }
+type accepter struct {
+	l   *Listener
+	ctx context.Context // of Run, for the handlers
+}
 
 // AcceptWithContext waits for a connection; Close ends it, as ctx ends with
 // the server that calls both.
@@ -183,7 +186,7 @@ func (a accepter) AcceptWithContext(ctx context.Context) (net.Conn, error) {
 		}
 		return nil, err
 	}
-	return a.l.open(socket), nil
+	return a.l.open(a.ctx, socket), nil
 }
 
 // Close ends the accepting.
@@ -191,8 +194,8 @@ func (a accepter) Close() error { return a.l.Close() }
 
 // open makes a connection of a socket, and closes the one that is beyond the
 // bounds for its sake.
-func (l *Listener) open(socket net.Conn) *Conn {
-	c := newConn(l, socket)
+func (l *Listener) open(ctx context.Context, socket net.Conn) *Conn {
+	c := newConn(l, socket, func(c *Conn) Handler { return l.cfg.Accept(ctx, c) })
 	l.stats.accepted.Add(1)
 	l.work.Go(c.write)
 	l.mu.Lock()

@@ -58,7 +58,7 @@ func open(tb testing.TB, change func(*stream.Config)) *door {
 	return d
 }
 
-func (d *door) accept(c *stream.Conn) stream.Handler {
+func (d *door) accept(_ context.Context, c *stream.Conn) stream.Handler {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.conns = append(d.conns, c)
