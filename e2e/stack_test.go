@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"testing"
 	"time"
@@ -174,6 +175,48 @@ func (l libcoap) run(ctx context.Context, t testing.TB, x exchange, more ...stri
 		args = append(args, "-u", x.identity, "-k", string(x.key))
 	}
 	return exec.CommandContext(ctx, program, append(args, x.url)...)
+}
+
+// coapCLI is the stack of npm's coap-cli. It sends no formats and no blocks.
+type coapCLI struct{ node, script string }
+
+// cliCode is how the program prints a code.
+var cliCode = regexp.MustCompile(`\((\d\.\d\d)\)`)
+
+func (c coapCLI) exchange(t testing.TB, x exchange) response {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), stackTimeout)
+	defer cancel()
+	cmd := c.run(ctx, x, "-n")
+	var body, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &body, &errs
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v: %v: %s", cmd, err, errs.Bytes())
+	}
+	code := cliCode.FindSubmatch(errs.Bytes())
+	if code == nil {
+		return response{}
+	}
+	return response{Code: string(code[1]), Payload: body.Bytes()}
+}
+
+// observe tells no codes.
+func (c coapCLI) observe(t testing.TB, x exchange, _ int) <-chan response {
+	t.Helper()
+	return lines(t, c.run(t.Context(), x, "-o"), func(line []byte) (response, error) {
+		return response{Payload: bytes.Clone(line)}, nil
+	})
+}
+
+func (c coapCLI) run(ctx context.Context, x exchange, more ...string) *exec.Cmd {
+	args := append([]string{c.script, x.method}, more...)
+	if x.non {
+		args = append(args, "-c")
+	}
+	if x.payload != nil {
+		args = append(args, "-p", string(x.payload))
+	}
+	return exec.CommandContext(ctx, c.node, append(args, x.url)...)
 }
 
 func payloadFile(t testing.TB, payload []byte) string {
