@@ -76,6 +76,9 @@ type Limits struct {
 	// QueueWait is how long a message may wait while all proposals are stuck;
 	// then it is refused with 5.03, never having been sent to the site.
 	QueueWait time.Duration
+	// Leisure is the time over which the gateways spread their answers to a
+	// request that all of them heard (RFC 7252 section 8.2).
+	Leisure time.Duration
 }
 
 // DefaultLimits suit a gateway with 512 MB of RAM.
@@ -88,6 +91,7 @@ func DefaultLimits() Limits {
 		Flights:     16_384,
 		FlightBytes: 16 << 20,
 		QueueWait:   5 * time.Second,
+		Leisure:     5 * time.Second,
 	}
 }
 
@@ -106,6 +110,8 @@ func (c *Config) validate() error {
 		return errors.New("coap: multicast needs plain CoAP")
 	case c.Limits.PeerRate <= 0 || c.Limits.PeerBurst < 1:
 		return errors.New("coap: PeerRate must be above 0 and PeerBurst at least 1")
+	case c.Limits.Leisure < 0:
+		return errors.New("coap: Leisure must not be below 0")
 	case c.Limits.QueueWait <= 0:
 		return errors.New("coap: QueueWait must be above 0")
 	case c.Limits.PeerFlights < 1 || c.Limits.Peers < 2 || c.Limits.Flights < 1 || c.Limits.FlightBytes < 1:

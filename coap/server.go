@@ -28,6 +28,8 @@ type Server struct {
 	observers *observers
 	blocks    *blocks
 	changes   changes
+	groups    *groups  // nil where multicast is not heard
+	leisure   *leisure // nil where multicast is not heard
 	ids       counter
 	stats     counters
 
@@ -76,6 +78,10 @@ func (s *Server) open() (err error) {
 			return fmt.Errorf("coap: %w", err)
 		}
 	}
+	if s.cfg.Multicast {
+		s.leisure, s.groups = newLeisure(s), newGroups(s)
+		s.groups.join()
+	}
 	return s.openDoors()
 }
 
@@ -99,6 +105,9 @@ func (s *Server) Run(ctx context.Context) error {
 	beside.Go(func() { s.sweep(working) })
 	beside.Go(func() { s.land(working) })
 	beside.Go(func() { s.observers.run(working) })
+	if s.groups != nil {
+		s.groups.run(working, &beside)
+	}
 	s.runDoors(ctx, working, func(err error) { failed <- err; stop() })
 	err := s.read(ctx, working)
 	stop()
@@ -141,6 +150,9 @@ func (s *Server) Close() error {
 	err := s.closeDoors()
 	if s.socket != nil {
 		err = errors.Join(err, s.socket.Close())
+	}
+	if s.groups != nil {
+		err = errors.Join(err, s.groups.close())
 	}
 	if err != nil && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("coap: close: %w", err)
