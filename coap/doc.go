@@ -18,9 +18,18 @@
 // any copy, as far as this gateway knows; where it has doubts (a copy that was
 // sent to the site and not decided) it says 5.04, which promises nothing: the
 // same message may be sent again and is stored once. A copy that comes in while
-// an earlier one is on its way shares that one's outcome. Nothing is ever
+// an earlier one is on its way shares that one's outcome. A post is never
 // acknowledged with an empty ACK: a sleepy device would not hear the response
-// after it, while it does send a CON again that got no answer.
+// after it, while it does send a CON again that got no answer. A read that takes
+// over 1.5 s is, and its answer follows in a message of its own.
+//
+// # Observing
+//
+// What the site has applied is compared, at most every 5 ms, with what observers
+// were told (package observe). Notifications are made by the code that answers a
+// GET, leave by the way the request came, and go through one table (package
+// exchange), which sends them again, holds them back for peers that are slow, and
+// finds out which are gone.
 //
 // # What a peer can do to others
 //
@@ -28,6 +37,6 @@
 // their way; beyond twice its burst it is not even answered. A datagram holds no
 // state that another could end.
 //
-// What is next to come has its place: blocks and observe in package message,
-// sessions beside the socket, identities in key.Maker.OfName.
+// What it asks for that is more than its datagram paid for, a large answer or
+// notifications, it gets once it has shown that it is where it says.
 package coap
