@@ -120,7 +120,11 @@ func (g *read) selected(ctx context.Context, view Readings) (*reply, error) {
 	if len(found) == 0 {
 		return nil, refuse(message.NotFound, "none of these records is there")
 	}
-	return g.pack(found)
+	answer, n, err := g.fitting(found)
+	if err == nil && n < len(found) { // which ones are missing could not be seen
+		return nil, refuse(message.BadRequest, "the answer has more than %d bytes: ask for fewer records at once", maxBody)
+	}
+	return answer, err
 }
 
 // find is the reading that a selector names: of those of one time the one that

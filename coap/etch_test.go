@@ -7,6 +7,7 @@ import (
 	"skerry/cluster"
 	"skerry/coap"
 	"skerry/coap/message"
+	"skerry/fsm"
 )
 
 // Packs of RFC 8790 in JSON and CBOR.
@@ -139,6 +140,25 @@ func TestAPackOfRFC8790ThatIsWrong(t *testing.T) {
 	if got := values(s); got != before {
 		t.Errorf("stored %q, want %q as before", got, before)
 	}
+}
+
+func TestAFetchOfTooMuch(t *testing.T) {
+	s := newStore(t)
+	for i, name := range []string{"a", "b"} {
+		_, err := s.apply(&fsm.Batch{Items: []fsm.Item{{Key: fsm.Key{byte(i)}, Records: []fsm.Record{
+			{Device: "d", Resource: name, Time: 1_700_000_000e6, Value: fsm.DataValue(make([]byte, 200<<10))},
+		}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	peer := dialRaw(t, s.serve(t).Addr().String())
+	a := peer.exchange(request(t, 1, "aa", etch(message.FETCH, []string{"r", "d"}, `[{"n":"a"},{"n":"b"}]`)))
+	a.want(t, message.BadRequest, "aa")
+	if !strings.Contains(a.payload, "fewer") {
+		t.Errorf("it says %q, want what to do", a.payload)
+	}
+	peer.exchange(request(t, 2, "bb", etch(message.FETCH, []string{"r", "d"}, `[{"n":"a"}]`))).want(t, message.Content, "bb")
 }
 
 func TestAFetchThatCannotBeRead(t *testing.T) {

@@ -227,15 +227,21 @@ func (g *read) between(ctx context.Context, view Readings) (*reply, error) {
 // pack is SenML in the format asked for, in JSON if none was. What does not fit
 // into maxBody is left out at the end.
 func (g *read) pack(readings []fsm.Reading) (*reply, error) {
+	r, _, err := g.fitting(readings)
+	return r, err
+}
+
+// fitting is pack, and how many readings went into it.
+func (g *read) fitting(readings []fsm.Reading) (r *reply, n int, err error) {
 	format, encoding := uint16(formatSenMLJSON), senml.JSON
 	switch {
 	case g.choosy && g.accept == formatSenMLCBOR:
 		format, encoding = formatSenMLCBOR, senml.CBOR
 	case g.choosy && g.accept != formatSenMLJSON:
-		return nil, unacceptable("SenML in JSON (110) or CBOR (112)")
+		return nil, 0, unacceptable("SenML in JSON (110) or CBOR (112)")
 	}
-	body, _ := senml.Encode(encoding, readings, maxBody)
-	return content(format, body), nil
+	body, n := senml.Encode(encoding, readings, maxBody)
+	return content(format, body), n, nil
 }
 
 func (g *read) frame(ctx context.Context, view Frames) (*reply, error) {
