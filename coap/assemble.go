@@ -44,6 +44,7 @@ func (d *desk) assemble(q *call) (whole bool, answer *reply, err error) {
 	q.to.block1, q.to.blockwise = r.Option.Uint(), true
 	switch r.Kind {
 	case block.Continue:
+		q.from.peer.refund()
 		return false, &continued, nil
 	case block.Whole:
 		q.body, q.upload, q.pieces = r.Body, in.ID, o.Num > 0

@@ -83,6 +83,17 @@ func TestClientSendsAndReadsTheLargestFrame(t *testing.T) {
 	do(t, client, put, message.TooLarge)
 }
 
+func TestSmallBlocksAreNoFlood(t *testing.T) {
+	s := newStore(t)
+	client := clientOf(t, s.serve(t, func(c *coap.Config) { c.Limits = coap.DefaultLimits() }).Addr().String())
+	body := noise(200_000)
+	put := coap.Request{Method: message.PUT, Path: coap.ReadingPath("cam", "blob"), Payload: body, Format: 42, Typed: true, BlockSize: 16}
+	do(t, client, put, message.Changed)
+	if got := do(t, client, coap.Request{Method: message.GET, Path: put.Path, BlockSize: 16}, message.Content); !bytes.Equal(got.Payload, body) {
+		t.Errorf("read %d bytes, want the %d that were stored", len(got.Payload), len(body))
+	}
+}
+
 func TestManyClientsSendInBlocksAtOnce(t *testing.T) {
 	s := newStore(t)
 	addr := s.serve(t).Addr().String()

@@ -5,8 +5,13 @@ import (
 	"time"
 )
 
-// bytesPerToken is the size for which a datagram counts as one message more.
-const bytesPerToken = 1 << 10
+const (
+	// bytesPerToken is the size for which a datagram counts as one message more.
+	bytesPerToken = 1 << 10
+	// blockCost is what a block counts, in messages: it is copied and answered,
+	// and the site is asked once for all of them.
+	blockCost = 0.1
+)
 
 // standing is what a peer may do with the datagram in hand.
 type standing uint8
@@ -57,6 +62,9 @@ func (p *peer) charge(l *Limits, size int, now time.Time) standing {
 	}
 	return flooding
 }
+
+// refund gives back what a block was charged too much.
+func (p *peer) refund() { p.tokens += 1 - blockCost }
 
 func (p *peers) find(from netip.AddrPort, now time.Time) *peer {
 	if who := p.young[from]; who != nil {

@@ -66,6 +66,7 @@ func (d *desk) resume(q *call) *reply {
 		return nil
 	}
 	a.kept = true
+	q.from.peer.refund()
 	return &reply{code: message.Content, format: r.Format, typed: true, etag: r.ETag, payload: r.Body}
 }
 
@@ -106,12 +107,18 @@ func (s *Server) shape(a *ask, r *reply) *reply {
 	return &shaped
 }
 
-// keep keeps an answer while its further blocks are read. It is made anew for a
-// peer that proved nothing, where each request says all that it asks for.
+// strangers share what one peer may have of Downloads: they are all those that
+// proved nothing, and one may be as many as it likes.
+var strangers block.Peer
+
+// keep keeps an answer while its further blocks are read. What strangers push
+// out is made anew, where each request says all that it asks for.
 func (s *Server) keep(a *ask, r *reply) {
 	if !a.proven {
-		a.unkept = a.bodiless != (block.ID{})
-		return
+		if a.unkept = a.bodiless != (block.ID{}); a.unkept {
+			return
+		}
+		a.peer = strangers
 	}
 	now, whole := time.Now(), block.Representation{Body: r.payload, Format: r.format, ETag: r.etag}
 	s.blocks.downloads.Put(now, a.transfer, a.peer, whole)
