@@ -17,7 +17,7 @@ func (k *Keeper) hold(ctx context.Context, granted time.Time) error {
 	for ctx.Err() == nil {
 		if err == nil {
 			kept = asked
-		} else if errors.Is(err, errLost) || errors.Is(err, errLink) || time.Since(kept) >= k.cfg.Times.Lease {
+		} else if errors.Is(err, errLost) || errors.Is(err, errLink) || asked.Sub(kept) >= k.cfg.Times.Lease {
 			break
 		}
 		if !errors.Is(err, errLate) { // the site answers again: at once

@@ -20,6 +20,10 @@ const (
 	// giveBackTimeout bounds the last word of a node that stops. Without it the
 	// lease ends by itself.
 	giveBackTimeout = 2 * time.Second
+	// leaderWaits is how long a leader leaves a free lease to the others. Who
+	// loses a holder that leads waits for an election, then for the lease, which
+	// log time did not bring nearer; otherwise for the longer of the two.
+	leaderWaits = 500 * time.Millisecond
 	// faultPause is how long a node leaves the address to others after the
 	// kernel refused to set it.
 	faultPause = 5 * time.Second
@@ -47,8 +51,8 @@ type Site interface {
 	Propose(ctx context.Context, cmd fsm.Command) (fsm.Result, error)
 	// Lease is who holds a lease as far as this node knows.
 	Lease(name string) (fsm.Lease, bool)
-	// Ready tells whether this node serves.
-	Ready() bool
+	// Role tells whether this node serves, and whether it leads.
+	Role() (serves, leads bool)
 }
 
 // Link is where the address is put. No method may block for long.
@@ -144,8 +148,21 @@ func (k *Keeper) mayAsk(now time.Time) bool {
 	if k.seenAt.IsZero() || lease != k.seen {
 		k.seen, k.seenAt = lease, now
 	}
-	free := !ok || lease.Holder == k.holder || now.Sub(k.seenAt) >= k.cfg.Times.Lease
-	return free && !now.Before(k.rests) && k.site.Ready() && k.link.Up()
+	var wait time.Duration
+	if ok && lease.Holder != k.holder {
+		wait = k.cfg.Times.Lease
+	}
+	if now.Sub(k.seenAt) < wait || now.Before(k.rests) {
+		return false
+	}
+	serves, leads := k.site.Role()
+	if !serves && !ok {
+		k.seenAt = now // a leader's wait begins when it serves
+	}
+	if leads {
+		wait += leaderWaits
+	}
+	return serves && now.Sub(k.seenAt) >= wait && k.link.Up()
 }
 
 // ask asks the site for the lease; a duration of 0 gives it back. errLost: it

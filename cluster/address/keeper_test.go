@@ -45,7 +45,7 @@ func TestAStoppedHolderIsReplaced(t *testing.T) {
 		election time.Duration // without a leader, 0 where the holder did not lead
 		within   time.Duration
 	}{
-		{"that did not lead, on fast disks", "ssd", 0, 3 * time.Second},
+		{"that did not lead, on fast disks", "ssd", 0, 2700 * time.Millisecond},
 		{"that led, on fast disks", "ssd", time.Second, 4 * time.Second},
 		{"that led, far from the others", "wan", 4 * time.Second, 12 * time.Second},
 		{"that led, on slow disks", "sdcard", 10 * time.Second, 26 * time.Second},
@@ -137,6 +137,30 @@ func TestACleanStopHandsTheAddressOverAtOnce(t *testing.T) {
 		keepers.Wait()
 		w.neverTwo()
 	})
+}
+
+func TestALeaderLeavesTheAddressToTheOthers(t *testing.T) {
+	tests := []struct {
+		name     string
+		gateways int
+		want     string
+	}{
+		{"when there is another", 2, "b"},
+		{"and takes it when there is none", 1, "a"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			play(t, "ssd", 1, test.gateways, func(w *world) {
+				if got := w.holder(time.Second).name; got != test.want {
+					t.Errorf("%s has the address, want %s", got, test.want)
+				}
+				time.Sleep(10 * time.Second)
+				if got := w.holder(time.Second).name; got != test.want {
+					t.Errorf("%s has the address later, want %s", got, test.want)
+				}
+			})
+		})
+	}
 }
 
 func TestAHolderWhoseInterfaceFailsLeavesTheAddressToAnother(t *testing.T) {

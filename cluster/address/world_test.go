@@ -28,7 +28,7 @@ var (
 type world struct {
 	t        testing.TB
 	profile  string
-	gateways []*gateway
+	gateways []*gateway // the first says that it leads
 
 	mu     sync.Mutex
 	state  *fsm.State
@@ -222,7 +222,7 @@ func (g *gateway) Lease(name string) (fsm.Lease, bool) {
 	return g.w.state.Lease(name)
 }
 
-func (g *gateway) Ready() bool { return true }
+func (g *gateway) Role() (serves, leads bool) { return true, g == g.w.gateways[0] }
 
 func (g *gateway) Up() bool {
 	g.mu.Lock()

@@ -107,7 +107,10 @@ func (s leaseSite) Lease(name string) (fsm.Lease, bool) {
 	return v.Lease(name)
 }
 
-func (s leaseSite) Ready() bool { return s.Status().Ready }
+func (s leaseSite) Role() (serves, leads bool) {
+	status := s.Status()
+	return status.Ready, status.Leader == s.Name()
+}
 
 // floatingSamples are the floating addresses' figures for /metrics.
 func floatingSamples(list []floating) []api.Sample {
