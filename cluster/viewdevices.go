@@ -39,6 +39,13 @@ func (v *View) Registrations() (list []fsm.Registration) {
 	return list
 }
 
+// Registration is the entry of the resource directory that has an ID, if its
+// time is not over.
+func (v *View) Registration(id string) (r fsm.Registration, ok bool) {
+	v.read(func(s *fsm.State) { r, ok = s.Registration(id) })
+	return r, ok
+}
+
 // RegistrationOf is an endpoint's entry in the resource directory, if its time
 // is not over.
 func (v *View) RegistrationOf(endpoint, sector string) (r fsm.Registration, ok bool) {

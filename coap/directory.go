@@ -21,6 +21,7 @@ const defaultLifetime = 90_000
 type Directory interface {
 	// Registrations are those whose time is not over, by ID.
 	Registrations() []fsm.Registration
+	Registration(id string) (fsm.Registration, bool)
 }
 
 // entry is what the queries of a registration or its renewal say.
@@ -247,23 +248,14 @@ func (d *desk) registration(ctx context.Context, q *call) (fsm.Registration, err
 	if err != nil {
 		return fsm.Registration{}, d.s.refusalOfRead(err)
 	}
-	r, err := findRegistration(view, q.at.id)
-	if err != nil {
-		return r, err
+	r, ok := view.Registration(q.at.id)
+	if !ok {
+		return r, errNoRegistration
 	}
 	return r, q.mayWrite(r.Endpoint)
 }
 
 var errNoRegistration = refuse(message.NotFound, "there is no such registration, or its time is over: register again at /rd")
-
-func findRegistration(view Directory, id string) (fsm.Registration, error) {
-	all := view.Registrations()
-	at, ok := slices.BinarySearchFunc(all, id, func(r fsm.Registration, id string) int { return strings.Compare(r.ID, id) })
-	if !ok {
-		return fsm.Registration{}, errNoRegistration
-	}
-	return all[at], nil
-}
 
 // cutQuery splits a query at its first =.
 func cutQuery(q string) (name, value string, valued bool) { return strings.Cut(q, "=") }

@@ -185,7 +185,7 @@ func TestWhatIsWrongWithARegistrationIsSaid(t *testing.T) {
 		{"links in another format", ask{method: message.POST, path: "rd", query: "ep=a", payload: "[]", options: []opt{{message.ContentFormat, "\x32"}}}, message.UnsupportedFormat, "40"},
 		{"GET of the directory", ask{method: message.GET, path: "rd"}, message.MethodNotAllowed, "rd-lookup"},
 		{"a page without a count", ask{method: message.GET, path: "rd-lookup/ep", query: "page=1"}, message.BadRequest, "count"},
-		{"a count of nothing", ask{method: message.GET, path: "rd-lookup/ep", query: "count=0"}, message.BadRequest, "at least 1"},
+		{"a count of nothing", ask{method: message.GET, path: "rd-lookup/ep", query: "count=0"}, message.BadRequest, "1 to 512"},
 		{"a lookup of something else", ask{method: message.GET, path: "rd-lookup/gp"}, message.NotFound, ".well-known/core"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -83,8 +83,8 @@ func (d *desk) search(at place) (*search, error) {
 			s.page, paged = int(n), true
 		case name == "count" && at.pages():
 			n, err := strconv.ParseUint(value, 10, 16)
-			if err != nil || n == 0 {
-				return nil, refuse(message.BadRequest, "count=%s: send a number of links, at least 1", cut(value, 32))
+			if err != nil || n == 0 || n > maxListed {
+				return nil, refuse(message.BadRequest, "count=%s: send a number of links, 1 to %d", cut(value, 32), maxListed)
 			}
 			s.count = int(n)
 		default:

@@ -16,24 +16,32 @@ func (g *read) lookup(ctx context.Context, view Directory) (*reply, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		endpoint := endpointLink(&r)
-		base, err := link.ParseBase(r.Base)
-		if err != nil {
-			continue // of another version's making
-		}
-		resources := resourceLinks(&r, base)
-		if g.place == atEndpoints {
-			if g.search.findsEndpoint(&endpoint, resources) {
-				p.take(endpoint)
-			}
-		} else {
-			p.takeResources(&endpoint, resources, g.search.filter)
-		}
-		if p.full() {
+		if g.lookInto(&r, &p); p.full() {
 			break
 		}
 	}
 	return g.links(p.found)
+}
+
+// lookInto takes what is searched of a registration.
+func (g *read) lookInto(r *fsm.Registration, p *pager) {
+	endpoint := endpointLink(r)
+	if g.place == atEndpoints && p.filter.Matches(&endpoint) {
+		p.take(endpoint) // whatever its resources are
+		return
+	}
+	resources := resourceLinks(r)
+	if g.place == atEndpoints {
+		if p.findsEndpoint(&endpoint, resources) {
+			p.take(endpoint)
+		}
+		return
+	}
+	for i := range resources { // each criterion is met by the resource or its endpoint
+		if p.filter.MatchesAny(&resources[i], &endpoint) {
+			p.take(resources[i])
+		}
+	}
 }
 
 // endpointLink is a registration as an endpoint lookup shows it: its lifetime
@@ -52,11 +60,16 @@ func endpointLink(r *fsm.Registration) link.Link {
 	return l
 }
 
-// resourceLinks are the links of a registration, resolved.
-func resourceLinks(r *fsm.Registration, base link.Base) []link.Link {
+// resourceLinks are the links of a registration, resolved. They and their base
+// were parsed when they came in.
+func resourceLinks(r *fsm.Registration) []link.Link {
+	base, err := link.ParseBase(r.Base)
+	if err != nil {
+		return nil
+	}
 	links, err := link.Parse([]byte(r.Links))
 	if err != nil {
-		return nil // they were parsed when they came in
+		return nil
 	}
 	resolved := links[:0]
 	for _, l := range links {
@@ -92,16 +105,6 @@ func (p *pager) take(l link.Link) {
 	p.found = append(p.found, l)
 }
 
-// takeResources takes an endpoint's resources that are searched: each criterion
-// is met by the resource or its endpoint.
-func (p *pager) takeResources(endpoint *link.Link, resources []link.Link, f link.Filter) {
-	for i := range resources {
-		if f.MatchesAny(&resources[i], endpoint) {
-			p.take(resources[i])
-		}
-	}
-}
-
 // full tells that the page has all its links, or an answer as many as it may.
 func (p *pager) full() bool {
 	return len(p.found) >= maxListed || p.count > 0 && len(p.found) >= p.count
@@ -109,9 +112,9 @@ func (p *pager) full() bool {
 
 // registered answers with the links of one registration, as they were sent.
 func (g *read) registered(view Directory) (*reply, error) {
-	r, err := findRegistration(view, g.target.id)
-	if err != nil {
-		return nil, err
+	r, ok := view.Registration(g.target.id)
+	if !ok {
+		return nil, errNoRegistration
 	}
 	links, err := link.Parse([]byte(r.Links))
 	if err != nil {

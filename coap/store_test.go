@@ -217,6 +217,12 @@ func (s *store) Registrations() []fsm.Registration {
 	return s.state.Registrations()
 }
 
+func (s *store) Registration(id string) (fsm.Registration, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state.Registration(id)
+}
+
 func (s *store) Devices() (list []cluster.Device) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -239,6 +239,15 @@ func (s *State) Registrations() []Registration {
 	return list
 }
 
+// Registration is the entry of an ID, if its time is not over.
+func (s *State) Registration(id string) (Registration, bool) {
+	r := s.directory.entries.get(id)
+	if r == nil || r.Expires <= s.logTime {
+		return Registration{}, false
+	}
+	return *r, true
+}
+
 // RegistrationOf is an endpoint's entry in the resource directory, if its time
 // is not over.
 func (s *State) RegistrationOf(endpoint, sector string) (Registration, bool) {
