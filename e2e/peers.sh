@@ -34,6 +34,8 @@ debian() {
 programs() {
   local missing=()
   have coap-client-notls && have coap-client-openssl || missing+=(libcoap3-bin)
+  have gcc || missing+=(gcc libc6-dev)
+  [ -e /usr/include/coap3/coap.h ] || missing+=(libcoap3-dev)
   have ffmpeg || missing+=(ffmpeg)
   have tshark || missing+=(tshark)
   [ ${#missing[@]} = 0 ] || debian "${missing[@]}"
@@ -89,7 +91,6 @@ python() {
 aiocoap() {
   if cmp -s "$here/clients/aiocoap.txt" "$peers/aiocoap/requirements.txt"; then return; fi
   local missing=()
-  have gcc || missing+=(gcc libc6-dev)
   have make || missing+=(make)
   have autoreconf || missing+=(autoconf)
   have aclocal || missing+=(automake)
