@@ -26,7 +26,7 @@ func (d *desk) assemble(q *call) (whole bool, answer *reply, err error) {
 	if !blockwise {
 		return true, nil, nil
 	}
-	o, err := block.Parse(value)
+	o, err := q.from.block(value)
 	if err != nil {
 		return false, nil, refuse(message.BadRequest, "%s", err)
 	}
@@ -59,6 +59,15 @@ func (d *desk) assemble(q *call) (whole bool, answer *reply, err error) {
 		return false, nil, refusedBlocks
 	}
 	return false, nil, refuse(message.BadRequest, "the block has %d bytes, and its option says %d: only the last one may be shorter", len(d.msg.Payload), o.Size())
+}
+
+// block reads a block option of a message: only a stream can hold several blocks
+// in one.
+func (f *source) block(value []byte) (block.Option, error) {
+	if f.session != nil && f.session.stream {
+		return block.ParseBERT(value)
+	}
+	return block.Parse(value)
 }
 
 // mayBegin refuses with the first block what would be refused with the last. A

@@ -10,9 +10,15 @@ import (
 	"skerry/coap/message"
 )
 
-// maxBody is the largest list of readings in an answer, in bytes. The largest
-// reading fits: bytes of fsm.MaxData, a third more in SenML JSON.
-const maxBody = 320 << 10
+const (
+	// maxBody is the largest list of readings in an answer, in bytes. The largest
+	// reading fits: bytes of fsm.MaxData, a third more in SenML JSON.
+	maxBody = 320 << 10
+	// maxStreamed is the largest payload that goes over a stream in one message
+	// where nobody asked for blocks: with its options it is within the 64 KiB
+	// that are taken there.
+	maxStreamed = block.MaxBERT
+)
 
 // ask is how the client of a GET or FETCH wants its representation.
 type ask struct {
@@ -22,7 +28,7 @@ type ask struct {
 
 	part     block.Option // the block that is asked for
 	sized    bool         // it is meant: else the first one, of any size
-	stream   bool         // nothing has to fit into a datagram
+	stream   bool         // it need not fit into a datagram
 	transfer block.ID
 	bodiless block.ID // of a FETCH: the transfer, as those who leave the body out of further requests name it
 	peer     block.Peer
@@ -42,7 +48,7 @@ func (d *desk) ask(q *call) (*ask, error) {
 	value, sized := d.msg.Option(message.Block2)
 	if sized {
 		var err error
-		if a.part, err = block.Parse(value); err != nil {
+		if a.part, err = q.from.block(value); err != nil {
 			return nil, refuse(message.BadRequest, "%s", err)
 		}
 		a.sized = true
@@ -82,7 +88,7 @@ func (a *ask) validate(r *reply) *reply {
 // shape gives an answer with content the form its client asked for: the block it
 // wants, the first one where all do not fit into a datagram, or 2.03.
 func (s *Server) shape(a *ask, r *reply) *reply {
-	whole := len(r.payload) <= a.part.Size() || a.stream && !a.sized
+	whole := len(r.payload) <= a.part.Size() || a.stream && !a.sized && len(r.payload) <= maxStreamed
 	if !whole && len(r.etag) == 0 {
 		tagged := *r
 		tagged.etag = sumOf(r.payload)

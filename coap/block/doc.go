@@ -1,5 +1,6 @@
 // Package block is block-wise transfer (RFC 7959): bodies larger than one
-// message should be, in blocks of 16 to 1,024 bytes. Uploads puts the blocks of
+// message should be, in blocks of 16 to 1,024 bytes, and over streams in several of
+// these at once (RFC 8323 section 6). Uploads puts the blocks of
 // requests (Block1) together, Downloads keeps large answers while they are read
 // (Block2), and Slice cuts a block out of a body.
 //

@@ -40,6 +40,41 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func TestParseBERT(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		in   []byte
+		want block.Option
+		err  error
+	}{
+		{"size exponent 7 stands for several blocks of 1,024 bytes", []byte{0x3f}, block.Option{Num: 3, More: true, SZX: 6, BERT: true}, nil},
+		{"other exponents mean what they mean elsewhere", []byte{0x36}, block.Option{Num: 3, SZX: 6}, nil},
+		{"four bytes are too many", []byte{0, 0, 0, 0x17}, block.Option{}, block.ErrOption},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := block.ParseBERT(c.in)
+			if got != c.want || !errors.Is(err, c.err) {
+				t.Fatalf("got %+v %v, want %+v %v", got, err, c.want, c.err)
+			}
+			if err == nil && got.Uint() != uint32(c.in[0]) {
+				t.Errorf("came back as %#x, want %x", got.Uint(), c.in)
+			}
+		})
+	}
+}
+
+func TestSlice_gives_many_blocks_over_a_stream(t *testing.T) {
+	body := data(100_000, 1)
+	part, sent, err := block.Slice(body, block.Option{Num: 10, SZX: 6, BERT: true})
+	if err != nil || !bytes.Equal(part, body[10*1024:][:block.MaxBERT]) || !sent.More || !sent.BERT || sent.Num != 10 {
+		t.Errorf("got %d bytes as %+v %v", len(part), sent, err)
+	}
+	part, sent, err = block.Slice(body, block.Option{Num: 70, SZX: 6, BERT: true})
+	if err != nil || !bytes.Equal(part, body[70*1024:]) || sent.More {
+		t.Errorf("got %d bytes as %+v %v, want the rest", len(part), sent, err)
+	}
+}
+
 func TestOption_knows_where_its_block_is(t *testing.T) {
 	for _, c := range []struct {
 		in           block.Option

@@ -116,8 +116,7 @@ func NewUploads(l UploadLimits) *Uploads {
 // client may go on with smaller blocks at any time, with larger ones where they
 // begin at a multiple of their size.
 func (u *Uploads) Add(now time.Time, b Block) Result {
-	size, n := b.Option.Size(), len(b.Payload)
-	if b.Option.SZX > MaxSZX || n > size || n < size && b.Option.More {
+	if !b.Option.fits(len(b.Payload)) {
 		return Result{Kind: Bad}
 	}
 	u.mu.Lock()

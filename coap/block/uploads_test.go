@@ -168,6 +168,23 @@ func TestUploads_in_order(t *testing.T) {
 	}
 }
 
+func TestUploads_take_several_blocks_at_once_over_a_stream(t *testing.T) {
+	u := block.NewUploads(block.DefaultUploadLimits())
+	body := data(150_000, 1)
+	at := func(num, end int, more bool) block.Block {
+		o := block.Option{Num: uint32(num), More: more, SZX: 6, BERT: true}
+		return block.Block{ID: id(0), Peer: peer(0), Option: o, Payload: body[num*1024 : end], Limit: largest}
+	}
+	add(t, u, 0, at(0, 3*1024, true), block.Continue)
+	add(t, u, 0, at(3, 3*1024+100, true), block.Bad)
+	add(t, u, 0, at(3, 3*1024, true), block.Bad)
+	add(t, u, 0, at(3, 60*1024, true), block.Continue)
+	add(t, u, 0, at(3, 60*1024, true), block.Continue)
+	add(t, u, 0, piece(body, 60, 6), block.Continue) // they may be mixed
+	add(t, u, 0, at(62, 70*1024, true), block.Incomplete)
+	whole(t, add(t, u, 0, at(61, 150_000, false), block.Whole).Body, body)
+}
+
 func TestUploads_tell_two_transfers_of_one_peer_apart(t *testing.T) {
 	u := block.NewUploads(block.DefaultUploadLimits())
 	bodies := [][]byte{data(3_000, 1), data(3_000, 2)}
