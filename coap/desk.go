@@ -45,6 +45,8 @@ type source struct {
 	from     netip.AddrPort // the peer's address
 	local    datagram.Local // where it came to, of plain UDP
 	datagram []byte         // of what came over a stream: its number, as TCP brings each message once
+	again    bool           // its message id had come before
+	replayed bool           // it was held and is served now
 }
 
 // call is a request on its way through the desk. It shares the memory of the
@@ -56,6 +58,7 @@ type call struct {
 	body   []byte // the payload, or all of a body that came in blocks
 	pieces bool   // it came in several
 	upload block.ID
+	seen   *sighting // of its sender, nil while nobody is known
 }
 
 // begin begins a turn of about n messages.
@@ -109,6 +112,7 @@ func (d *desk) turnAway(p *post, why *refusal) {
 		d.out.add(&p.to, &stored)
 		return
 	}
+	d.s.diary.refuse(p.seen, why, d.now)
 	d.refuse(&p.to, why)
 }
 
@@ -125,6 +129,7 @@ func (d *desk) judge(ctx context.Context, from *source, kind message.Kind, err e
 	}
 	switch kind {
 	case message.Request:
+		from.follow(d.msg.ID)
 		d.request(ctx, from)
 	case message.BadRequestOption:
 		to := d.envelope(from)
@@ -132,6 +137,7 @@ func (d *desk) judge(ctx context.Context, from *source, kind message.Kind, err e
 	case message.Reset:
 		if err == nil {
 			d.s.stats.pings.Add(1)
+			from.follow(d.msg.ID)
 		}
 		d.out.reset(d.msg.ID, from)
 	case message.Response:
@@ -158,9 +164,14 @@ func (d *desk) request(ctx context.Context, from *source) {
 	q := &d.call
 	*q = call{from: from, to: d.envelope(from), body: d.msg.Payload}
 	answer, err := d.serve(ctx, q)
+	var refused *refusal
+	if err != nil {
+		refused = refusalOf(err)
+	}
+	d.mention(q, refused)
 	switch {
-	case err != nil:
-		d.refuse(&q.to, refusalOf(err))
+	case refused != nil:
+		d.refuse(&q.to, refused)
 	case answer != nil:
 		d.answer(q, answer)
 	}

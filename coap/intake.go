@@ -31,8 +31,9 @@ type post struct {
 	frame    *fsm.FrameCommand
 	bytes    int
 	from     *peer
-	over     bool // its peer is beyond its rate
-	recalled bool // the body was taken before and is gone: only its outcome is asked for
+	seen     *sighting // of its sender, for the diary
+	over     bool      // its peer is beyond its rate
+	recalled bool      // the body was taken before and is gone: only its outcome is asked for
 	to       envelope
 }
 

@@ -29,6 +29,7 @@ type peer struct {
 	at      time.Time
 	proven  time.Time // until then it is known to receive what is sent to it
 	flights int       // messages on their way; guarded by intake.mu
+	ids     run       // of its messages
 }
 
 // peers remembers endpoints in two generations: when the younger is full, the

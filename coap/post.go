@@ -53,9 +53,18 @@ func (d *desk) take(q *call, p *post) error {
 		return err
 	}
 	d.note(q, p.key, p.content)
-	p.from, p.over, p.to = q.from.peer, q.from.over, q.to
+	q.seen = d.s.diary.see(q.from.identity(p.device()), q, d.now)
+	p.from, p.over, p.seen, p.to = q.from.peer, q.from.over, q.seen, q.to
 	d.fly(p)
 	return nil
+}
+
+// device is the one that a post is about, the first of several.
+func (p *post) device() string {
+	if p.frame != nil {
+		return p.frame.Device
+	}
+	return p.records[0].Device
 }
 
 // keyed tells whether the site's secret is known; it is once the site has begun.

@@ -225,6 +225,7 @@ func (s *Server) answerFlight(box *outbox, f *flight, became fate, refused *refu
 	}
 	answer := refused.reply()
 	s.stats.refused[refused.reason].Add(uint64(1 + len(f.more)))
+	s.diary.refuse(f.seen, refused, time.Now())
 	box.add(&f.to, &answer)
 	for i := range f.more {
 		box.add(&f.more[i], &answer)
@@ -239,6 +240,9 @@ func (s *Server) count(f *flight, known bool) {
 		s.stats.frames.Add(1)
 	default:
 		s.stats.readings.Add(uint64(len(f.records)))
+		if f.seen != nil {
+			f.seen.readings.Add(uint64(len(f.records)))
+		}
 	}
 }
 

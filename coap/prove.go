@@ -116,7 +116,7 @@ func (d *desk) prove(ctx context.Context, from *source) bool {
 	from.peer.proven = d.now.Add(provenFor)
 	for _, request := range c.requests {
 		again := *from
-		again.datagram = request
+		again.datagram, again.replayed = request, true
 		d.datagram(ctx, &again)
 	}
 	return true

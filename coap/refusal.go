@@ -98,6 +98,8 @@ func refusalOfOutcome(o fsm.Outcome) *refusal {
 		return refusedNotBegun
 	case fsm.SeriesFull, fsm.Full:
 		return &refusal{message.ServiceUnavailable, reasonSeries, waitSeries, 0, o.Code.Err().Error()}
+	case fsm.Exists, fsm.Held:
+		return refuse(message.Conflict, "%s", o.Code.Err())
 	case fsm.Precondition:
 		return refuse(message.PreconditionFailed, "%s", o.Code.Err())
 	case fsm.NotFound:

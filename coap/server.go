@@ -32,6 +32,7 @@ type Server struct {
 	leisure   *leisure // nil where multicast is not heard
 	ids       counter
 	stats     counters
+	diary     diary
 
 	offer  func(context.Context, fsm.Command, func(fsm.Result, error))
 	landed landing
