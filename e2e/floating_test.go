@@ -20,6 +20,10 @@ const (
 	// floatingWithin is how long devices may wait after the holder of the
 	// floating address was killed or stopped.
 	floatingWithin = 4 * time.Second
+	// handedOverWithin is how long they may wait when the holder ends cleanly.
+	handedOverWithin = 2 * time.Second
+	// longestNap is more than the lease of the address.
+	longestNap = 3 * time.Second
 	// settleTime is a site's rest between two losses, and how long a holder that
 	// was stopped is watched after it goes on.
 	settleTime = 1500 * time.Millisecond
@@ -58,7 +62,13 @@ func TestTheFloatingAddressOutlivesItsHolders(t *testing.T) {
 			})
 			var waits []time.Duration
 			for i := range test.losses {
-				waits = append(waits, s.loseHolder(watch, load, i%2 == 0))
+				waits = append(waits, s.loseHolder(watch, load, loss(i%2)))
+			}
+			for range test.losses {
+				s.letHolderNap(watch, load)
+			}
+			if got := s.loseHolder(watch, load, ended); got > handedOverWithin {
+				t.Errorf("devices waited %s although the holder ended cleanly, want at most %s", got, handedOverWithin)
 			}
 			load.stop()
 			watch.neverTwo()
@@ -85,10 +95,68 @@ func floatingLosses(t testing.TB, few int) int {
 	return n
 }
 
-// loseHolder kills or stops the holder of the address and returns how long the
+// loss is how a holder is lost.
+type loss int
+
+const (
+	killed  loss = iota // by SIGKILL
+	stopped             // by SIGSTOP
+	ended               // by SIGTERM
+)
+
+func (l loss) String() string { return [...]string{"killed", "stopped", "ended"}[l] }
+
+// loseHolder takes the holder of the address away and returns how long the
 // devices waited for the next acknowledgement. The site is whole again when it
 // returns.
-func (s *site) loseHolder(watch *addressWatch, load *floatingLoad, killed bool) time.Duration {
+func (s *site) loseHolder(watch *addressWatch, load *floatingLoad, how loss) time.Duration {
+	s.t.Helper()
+	holder := s.holder(watch, load)
+	led := s.waitLeader() == holder
+	begun := time.Now()
+	switch how {
+	case killed:
+		kill(holder)
+	case stopped:
+		holder.pause()
+	case ended:
+		holder.stop()
+	}
+	lost := time.Now()
+	eventually(s.t, startTimeout, "devices are answered again", func() error {
+		if load.lastAck().Before(lost.Add(inFlight)) {
+			return fmt.Errorf("%s was %s", holder.name, how)
+		}
+		return nil
+	})
+	waited := load.longestPause(begun)
+	s.t.Logf("%s was %s (leader: %t): the next acknowledgement came after %s", holder.name, how, led, waited.Round(time.Millisecond))
+	<-time.After(rand.N(settleTime))
+	if how == stopped {
+		holder.resume()
+	} else {
+		holder.start()
+	}
+	<-time.After(settleTime)
+	s.waitLeader()
+	return waited
+}
+
+// letHolderNap stops the holder of the address for a while, which may end before
+// anybody has noticed, or just when another takes the address.
+func (s *site) letHolderNap(watch *addressWatch, load *floatingLoad) {
+	s.t.Helper()
+	holder := s.holder(watch, load)
+	holder.pause()
+	<-time.After(rand.N(longestNap))
+	holder.resume()
+	<-time.After(settleTime)
+	s.waitLeader()
+}
+
+// holder waits until devices are answered at the address, and returns the node
+// that has it.
+func (s *site) holder(watch *addressWatch, load *floatingLoad) *node {
 	s.t.Helper()
 	var holder *node
 	eventually(s.t, startTimeout, "a node has the floating address and devices reach it", func() error {
@@ -99,31 +167,7 @@ func (s *site) loseHolder(watch *addressWatch, load *floatingLoad, killed bool) 
 		holder = s.nodes[at]
 		return nil
 	})
-	what, led := "stopped", s.waitLeader() == holder
-	if killed {
-		what = "killed"
-		kill(holder)
-	} else {
-		holder.pause()
-	}
-	lost := time.Now()
-	eventually(s.t, startTimeout, "devices are answered again", func() error {
-		if load.lastAck().Before(lost.Add(inFlight)) {
-			return fmt.Errorf("%s was %s", holder.name, what)
-		}
-		return nil
-	})
-	waited := load.firstAckAfter(lost.Add(inFlight)).Sub(lost)
-	s.t.Logf("%s was %s (leader: %t): the next acknowledgement came after %s", holder.name, what, led, waited.Round(time.Millisecond))
-	<-time.After(rand.N(settleTime))
-	if killed {
-		holder.start()
-	} else {
-		holder.resume()
-	}
-	<-time.After(settleTime)
-	s.waitLeader()
-	return waited
+	return holder
 }
 
 // startSiteOn starts a node on each machine, at the address of its host, with

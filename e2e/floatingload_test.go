@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"sort"
 	"strconv"
 	"sync"
 	"testing"
@@ -113,13 +112,16 @@ func (l *floatingLoad) lastAck() time.Time {
 	return l.times[len(l.times)-1]
 }
 
-// firstAckAfter is when the first acknowledgement came after a time, at which
-// there was one.
-func (l *floatingLoad) firstAckAfter(t time.Time) time.Time {
+// longestPause is the longest time between two acknowledgements in a row of which
+// the later came after a time.
+func (l *floatingLoad) longestPause(after time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	i := sort.Search(len(l.times), func(i int) bool { return l.times[i].After(t) })
-	return l.times[i]
+	longest := time.Duration(0)
+	for i := len(l.times) - 1; i > 0 && l.times[i].After(after); i-- {
+		longest = max(longest, l.times[i].Sub(l.times[i-1]))
+	}
+	return longest
 }
 
 // confirmablePost is a CON POST to /r/<device>/count whose token is n.
