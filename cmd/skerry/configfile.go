@@ -18,6 +18,12 @@ type configFile struct {
 	Site            string   `toml:"site"`
 	Data            string   `toml:"data"`
 	CoAP            string   `toml:"coap"`
+	CoAPS           string   `toml:"coaps"`
+	CoAPTCP         string   `toml:"coap-tcp"`
+	CoAPSTCP        string   `toml:"coaps-tcp"`
+	CoAPSCert       string   `toml:"coaps-cert"`
+	CoAPSKey        string   `toml:"coaps-key"`
+	CoAPSClientCA   string   `toml:"coaps-client-ca"`
 	HTTP            string   `toml:"http"`
 	Cluster         string   `toml:"cluster"`
 	Gossip          string   `toml:"gossip"`

@@ -24,7 +24,10 @@ import (
 // listenCoAP binds the devices' door.
 func listenCoAP(s settings, p *parts) (*coap.Server, error) {
 	cfg := coap.DefaultConfig()
-	cfg.Addr, cfg.Store, cfg.Logger = s.coap, p.node, p.log
+	if err := s.doors.open(&cfg); err != nil {
+		return nil, err
+	}
+	cfg.Store, cfg.Logger = p.node, p.log
 	cfg.View = func(ctx context.Context) (coap.View, error) {
 		v, err := p.node.View(ctx, cluster.Local)
 		if err != nil {
@@ -32,7 +35,7 @@ func listenCoAP(s settings, p *parts) (*coap.Server, error) {
 		}
 		return v, nil
 	}
-	cfg.Await, cfg.Multicast = p.node.Await, true
+	cfg.Await, cfg.Multicast = p.node.Await, cfg.Addr != ""
 	cfg.Gateways = func() []coap.Gateway { return gateways(p.node.Name(), p.node.Members()) }
 	return coap.Listen(cfg)
 }

@@ -61,8 +61,8 @@ func runAgent(ctx context.Context, s settings, logTo io.Writer) error {
 	if err := p.open(s); err != nil {
 		return err
 	}
-	log.Info("skerry runs", "node", s.name, "site", s.site, "version", version,
-		"coap", p.devices.Addr().String(), "http", p.operators.Addr().String(), "cluster", s.cluster, "gossip", s.gossip)
+	log.Info("skerry runs", append([]any{"node", s.name, "site", s.site, "version", version,
+		"http", p.operators.Addr().String(), "cluster", s.cluster, "gossip", s.gossip}, opened(p.devices)...)...)
 	err := p.run(ctx)
 	log.Info("skerry stops", "node", s.name)
 	return err
@@ -73,7 +73,7 @@ func runAgent(ctx context.Context, s settings, logTo io.Writer) error {
 func (p *parts) open(s settings) (err error) {
 	p.node, err = cluster.Open(cluster.Config{
 		Name: s.name, Site: s.site, Dir: s.data,
-		Cluster: s.cluster, Gossip: s.gossip, Advertise: s.advertise, HTTP: s.http, CoAP: s.coap,
+		Cluster: s.cluster, Gossip: s.gossip, Advertise: s.advertise, HTTP: s.http, CoAP: s.doors.coap,
 		BootstrapExpect: s.expect, Join: s.join,
 		Profile: s.profile, LogStore: logstore.Kind(s.logStore), Linger: s.linger,
 		Version: version, Logger: p.log,

@@ -23,6 +23,10 @@ func coapSamples(s coap.Stats) []api.Sample {
 		gauge("coap_peers", "Endpoints remembered.", float64(s.Peers)),
 		gauge("coap_flights", "Messages on their way to the site.", float64(s.Flights)),
 		gauge("coap_flight_bytes", "Bytes of them.", float64(s.Bytes)),
+		gauge("coap_sessions", "DTLS sessions.", float64(s.Sessions)),
+		gauge("coap_connections", "Connections of devices over TCP and TLS.", float64(s.Connections)),
+		counter("coap_handshakes_total", "DTLS handshakes complete.", s.Handshakes),
+		counter("coap_handshakes_lost_total", "DTLS handshakes refused or given up.", s.HandshakesLost),
 	}
 	list = append(list, labelled("coap_requests_total", "Requests by method.", "method", s.Requests)...)
 	list = append(list, labelled("coap_responses_total", "Responses by code.", "code", s.Responses)...)

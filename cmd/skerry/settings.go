@@ -33,7 +33,7 @@ type settings struct {
 	site      string
 	data      string
 	http      string // addresses to listen at, host:port
-	coap      string
+	doors     doorSettings
 	cluster   string
 	gossip    string
 	advertise string // host at which others reach this node
@@ -65,12 +65,11 @@ func agentFlags() []cli.Flag {
 	list := func(name, usage string) cli.Flag {
 		return &cli.StringSliceFlag{Name: name, Usage: usage, EnvVars: env(name)}
 	}
-	return []cli.Flag{
+	return append(doorFlags(text),
 		text("config", "", "TOML `FILE` with these settings"),
 		text("name", hostName(), "`NAME` of the node, as people see it"),
 		text("site", defaultSite, "`NAME` of the site it belongs to"),
 		text("data", "skerry-data", "`DIR` it keeps everything in"),
-		text("coap", "127.0.0.1:5683", "`ADDRESS` of the devices' door, UDP"),
 		text("http", "127.0.0.1:7480", "`ADDRESS` of the operators' door, TCP"),
 		text("cluster", "127.0.0.1:7420", "`ADDRESS` for the other nodes, TCP"),
 		text("gossip", "127.0.0.1:7421", "`ADDRESS` for finding the other nodes, TCP and UDP"),
@@ -87,7 +86,7 @@ func agentFlags() []cli.Flag {
 		text("log-level", "info", "what is logged: debug, info, warn or error"),
 		&cli.BoolFlag{Name: "dev", Usage: "no TLS, no tokens, this machine only: a trial", EnvVars: env("dev")},
 		&cli.BoolFlag{Name: "dev-unsafe-addresses", Usage: "let --dev listen beyond this machine: whoever reaches it may do all", EnvVars: env("dev-unsafe-addresses")},
-	}
+	)
 }
 
 // hostName is the machine's name up to its first dot, "n1" when it has none.
@@ -105,11 +104,15 @@ func hostName() string {
 func agentSettings(c *cli.Context) (settings, error) {
 	s := settings{
 		name: c.String("name"), site: c.String("site"), data: c.String("data"),
-		http: c.String("http"), coap: c.String("coap"),
+		http:    c.String("http"),
 		cluster: c.String("cluster"), gossip: c.String("gossip"), advertise: c.String("advertise"),
 		expect: c.Int("bootstrap-expect"), join: splitList(c.StringSlice("join")),
 		cloud: c.String("cloud"), profile: c.String("profile"), logStore: c.String("log-store"),
 		linger: c.Duration("linger"), shipAfter: c.Duration("ship-after"), dev: c.Bool("dev"), devUnsafe: c.Bool("dev-unsafe-addresses"),
+	}
+	var err error
+	if s.doors, err = readDoors(c); err != nil {
+		return settings{}, err
 	}
 	for _, a := range s.listenAddresses() {
 		if _, _, err := net.SplitHostPort(a.value); err != nil {
@@ -151,8 +154,7 @@ func agentSettings(c *cli.Context) (settings, error) {
 		}
 		s.cameras = append(s.cameras, cameraSetting{name, source})
 	}
-	var err error
-	s.floating, err = floatingSettings(splitList(c.StringSlice("floating-address")), s.coap)
+	s.floating, err = floatingSettings(splitList(c.StringSlice("floating-address")), s.doors.coap)
 	return s, err
 }
 
@@ -172,7 +174,7 @@ func splitList(given []string) []string {
 type listenAddress struct{ flag, value string }
 
 func (s *settings) listenAddresses() []listenAddress {
-	return []listenAddress{{"coap", s.coap}, {"http", s.http}, {"cluster", s.cluster}, {"gossip", s.gossip}}
+	return append(s.doors.addresses(), listenAddress{"http", s.http}, listenAddress{"cluster", s.cluster}, listenAddress{"gossip", s.gossip})
 }
 
 // requireLoopback refuses addresses that another machine could reach: with
