@@ -114,6 +114,9 @@ func (y *diary) see(device string, q *call, now time.Time) *sighting {
 	}
 	y.mu.Lock()
 	defer y.mu.Unlock()
+	if q.from.replayed { // noted when it came
+		return y.find(device)
+	}
 	e := y.of(device)
 	e.seen, e.over = now, q.from.session.scheme()
 	e.requests++
