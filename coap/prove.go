@@ -25,6 +25,9 @@ const (
 	provenFor = 10 * time.Minute
 	// heldFor is how long a request is held for its peer's proof.
 	heldFor = 5 * time.Second
+	// pingAgain is when a ping is sent once more: libcoap sends at most one RST in
+	// 250 ms, and none in the first 250 ms of a second in which it was started.
+	pingAgain = 300 * time.Millisecond
 	// maxHeld bounds the endpoints whose requests are held, maxHeldOfPeer the
 	// requests of one and maxHeldBytes the size of one.
 	maxHeld       = 256
@@ -47,6 +50,7 @@ type challenge struct {
 	id       uint16
 	at       time.Time
 	requests [][]byte
+	again    *time.Timer // sends it once more
 }
 
 // proven tells whether a request's peer receives what is sent to its address.
@@ -75,7 +79,21 @@ func (d *desk) challenge(q *call) {
 		}
 		d.challenged.waiting[from.from] = c
 		d.out.ping(c.id, from)
+		d.s.pingLater(c, from)
 	}
+}
+
+// pingLater sends the ping of a challenge once more, unless it is met before.
+func (s *Server) pingLater(c *challenge, from *source) {
+	to, id := &source{from: from.from, local: from.local}, c.id
+	s.work.Add(1)
+	c.again = time.AfterFunc(pingAgain, func() {
+		defer s.work.Done()
+		box := s.boxes.Get().(*outbox)
+		defer s.boxes.Put(box)
+		box.ping(id, to)
+		box.flush()
+	})
 }
 
 // hold keeps a request; false when it is held already, or too many are.
@@ -113,6 +131,9 @@ func (d *desk) prove(ctx context.Context, from *source) bool {
 		return false
 	}
 	delete(d.challenged.waiting, from.from)
+	if c.again.Stop() {
+		d.s.work.Done()
+	}
 	from.peer.proven = d.now.Add(provenFor)
 	for _, request := range c.requests {
 		again := *from

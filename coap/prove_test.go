@@ -49,6 +49,20 @@ func TestALargeAnswerWaitsForAProof(t *testing.T) {
 	}
 }
 
+func TestAPingIsSentOnceMore(t *testing.T) {
+	_, addr := withText(t)
+	peer := dialRaw(t, addr)
+	peer.send(large(t, 8))
+	first, second := peer.next(), peer.next()
+	if !bytes.Equal(first, second) || len(first) != 4 {
+		t.Fatalf("got %x and %x, want a ping twice", first, second)
+	}
+	peer.send([]byte{0x70, 0, second[2], second[3]})
+	if a := peer.answer(); a.code != message.Content {
+		t.Errorf("got %v", a.code)
+	}
+}
+
 func TestAPeerThatAnswersNoPingMayEcho(t *testing.T) {
 	_, addr := withText(t)
 	peer := dialRaw(t, addr)
