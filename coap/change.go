@@ -32,6 +32,9 @@ const (
 type change struct {
 	of      string // what it changes: one target's changes are made in order
 	command fsm.Command
+	// complete returns the command with what takes a while to get; nil where
+	// there is nothing to add.
+	complete func(ctx context.Context) (fsm.Command, error)
 	// answer turns the outcome into a reply or a *refusal.
 	answer func(o fsm.Outcome) (*reply, error)
 
@@ -185,13 +188,9 @@ func (s *Server) makeChanges(ctx context.Context, of string) {
 func (s *Server) makeChange(ctx context.Context, c *change) *reply {
 	ctx, cancel := context.WithTimeout(ctx, proposeTimeout)
 	defer cancel()
-	o, err := s.decide(ctx, c.command)
+	said, err := s.tryChange(ctx, c)
 	if err != nil && s.stopping(ctx) {
 		return nil
-	}
-	var said *reply
-	if err == nil {
-		said, err = c.answer(o)
 	}
 	if err != nil {
 		refused := refusalOf(err)
@@ -200,6 +199,21 @@ func (s *Server) makeChange(ctx context.Context, c *change) *reply {
 		return &r
 	}
 	return said
+}
+
+func (s *Server) tryChange(ctx context.Context, c *change) (*reply, error) {
+	cmd := c.command
+	if c.complete != nil {
+		var err error
+		if cmd, err = c.complete(ctx); err != nil {
+			return nil, err
+		}
+	}
+	o, err := s.decide(ctx, cmd)
+	if err != nil {
+		return nil, err
+	}
+	return c.answer(o)
 }
 
 // decide has the site decide a command, again while the outcome of a try is

@@ -71,8 +71,11 @@ func (d *desk) entry() (e entry, err error) {
 // since lookups come from anywhere.
 func (e *entry) baseOf(from *source) (string, error) {
 	base := link.BaseOf(from.scheme(), from.from)
-	if e.base != "" {
+	switch {
+	case e.base != "":
 		base, _ = link.ParseBase(e.base) // it is one that was parsed
+	case from.session != nil && from.session.stream:
+		return "", refuse(message.BadRequest, "nobody can call back where a TCP connection comes from: register with base=coap://ADDRESS")
 	}
 	if base.LinkLocal() {
 		return "", refuse(message.BadRequest, "%s means nothing beyond its link: register with base=coap://ADDRESS of another kind", base)
@@ -85,64 +88,69 @@ func (e *entry) baseOf(from *source) (string, error) {
 // the renewal.
 const explicitBase = "base"
 
-// scheme is that of the URIs under which the sender of a message is reached
-// the way the message came.
+// scheme is that of the URIs under which the sender of a datagram is reached.
 func (f *source) scheme() string {
-	switch {
-	case f.session == nil:
+	if f.session == nil {
 		return "coap"
-	case f.session.stream && f.session.device == "":
-		return "coap+tcp"
-	case f.session.stream:
-		return "coaps+tcp"
 	}
 	return "coaps"
 }
 
 // register enters an endpoint and its links into the directory (RFC 9176
-// section 5). The ID follows from endpoint and sector, so that each gateway
-// gives the same.
+// section 5).
 func (d *desk) register(ctx context.Context, q *call) (*reply, error) {
 	e, err := d.entry()
 	if err != nil {
 		return nil, err
 	}
+	cmd, err := d.registering(q, &e)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.checkFormat(); err != nil {
+		return nil, err
+	}
+	if err := checkLinks(q.body, cmd.Base); err != nil {
+		return nil, err
+	}
+	cmd.Links = string(q.body)
+	created := &reply{code: message.Created, options: []option{{message.LocationPath, []byte("rd")}, {message.LocationPath, []byte(cmd.ID)}}}
+	return nil, d.change(ctx, q, change{
+		of: link.Path("rd", cmd.ID), command: cmd,
+		answer: func(o fsm.Outcome) (*reply, error) { return created.unless(o) },
+	})
+}
+
+// registering is the command that enters an endpoint, but for its links. Its ID
+// follows from endpoint and sector, so that each gateway gives the same.
+func (d *desk) registering(q *call, e *entry) (cmd fsm.RegisterCommand, err error) {
 	if s := q.from.session; e.endpoint == "" && s != nil {
 		e.endpoint = s.device
 	}
 	if e.endpoint == "" {
-		return nil, refuse(message.BadRequest, "ep is missing: register as /rd?ep=NAME")
+		return cmd, refuse(message.BadRequest, "ep is missing: register as /rd?ep=NAME")
 	}
 	if err := q.mayWrite(e.endpoint); err != nil {
-		return nil, err
+		return cmd, err
 	}
 	base, err := e.baseOf(q.from)
 	if err != nil {
-		return nil, err
-	}
-	if err := d.checkLinks(q.body, base); err != nil {
-		return nil, err
+		return cmd, err
 	}
 	if !d.keyed() {
-		return nil, refusedNotBegun
+		return cmd, refusedNotBegun
 	}
-	key := d.keys.OfEndpoint(e.endpoint, e.sector)
-	id := base64.RawURLEncoding.EncodeToString(key[:8])
 	if e.base != "" {
 		e.attributes = append(e.attributes, explicitBase)
 	}
 	if e.lifetime == 0 {
 		e.lifetime = defaultLifetime
 	}
-	created := &reply{code: message.Created, options: []option{{message.LocationPath, []byte("rd")}, {message.LocationPath, []byte(id)}}}
-	return nil, d.change(ctx, q, change{
-		of: link.Path("rd", id),
-		command: fsm.RegisterCommand{
-			ID: id, Endpoint: e.endpoint, Sector: e.sector, Base: base,
-			Attributes: e.attributes, Links: string(q.body), Lifetime: e.lifetime,
-		},
-		answer: func(o fsm.Outcome) (*reply, error) { return created.unless(o) },
-	})
+	key := d.keys.OfEndpoint(e.endpoint, e.sector)
+	return fsm.RegisterCommand{
+		ID: base64.RawURLEncoding.EncodeToString(key[:8]), Endpoint: e.endpoint, Sector: e.sector,
+		Base: base, Attributes: e.attributes, Lifetime: e.lifetime,
+	}, nil
 }
 
 // unless is the reply to a stored change, or why it was refused.
@@ -153,11 +161,16 @@ func (r *reply) unless(o fsm.Outcome) (*reply, error) {
 	return r, nil
 }
 
-// checkLinks checks the payload of a registration: links that can be resolved.
-func (d *desk) checkLinks(body []byte, base string) error {
+// checkFormat checks that a payload is links.
+func (d *desk) checkFormat() error {
 	if format, given := d.msg.Uint(message.ContentFormat); given && format != formatLinks {
 		return refuse(message.UnsupportedFormat, "links are taken in link-format (40)")
 	}
+	return nil
+}
+
+// checkLinks checks what is to be registered: links that can be resolved.
+func checkLinks(body []byte, base string) error {
 	if len(body) > fsm.MaxLinks {
 		return tooLarge(fsm.MaxLinks, "too many links: register the top ones only")
 	}

@@ -23,6 +23,7 @@ const (
 	atCore         // /.well-known/core
 	atGateways     // /gateways
 	atDirectory    // /rd
+	atSimply       // /.well-known/rd
 	atRegistration // /rd/{id}
 	atEndpoints    // /rd-lookup/ep
 	atResources    // /rd-lookup/res
@@ -83,6 +84,11 @@ func (p place) handler(method message.Code) handler {
 		case message.POST:
 			return (*desk).register
 		}
+	case atSimply:
+		switch method {
+		case message.POST:
+			return (*desk).registerSimply
+		}
 	case atRegistration:
 		switch method {
 		case message.POST:
@@ -116,6 +122,8 @@ func (p place) methods() string {
 		return "PUT, GET or DELETE"
 	case atDirectory:
 		return "POST your links; /rd-lookup/ep and /rd-lookup/res show what is registered"
+	case atSimply:
+		return "POST without a payload: your links are read from your /.well-known/core"
 	case atRegistration:
 		return "POST to renew it, DELETE, or GET"
 	}

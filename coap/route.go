@@ -84,6 +84,8 @@ func (d *desk) elsewhere() (target, error) {
 	switch strings.Join(path, "/") {
 	case ".well-known/core":
 		return target{place: atCore}, nil
+	case ".well-known/rd":
+		return target{place: atSimply}, nil
 	case "gateways":
 		return target{place: atGateways}, nil
 	case "rd":
