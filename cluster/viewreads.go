@@ -44,6 +44,19 @@ func (v *View) LatestOf(device string) []fsm.Reading {
 	return list
 }
 
+// LastOf is the seq of the reading of a device that entered the site last, 0 for
+// none.
+func (v *View) LastOf(device string) (seq fsm.Seq) {
+	v.read(func(s *fsm.State) {
+		for id := range s.SeriesOf(device) {
+			if x, ok := s.Latest(id); ok {
+				seq = max(seq, x.Seq)
+			}
+		}
+	})
+	return seq
+}
+
 // Device is a name that has posted, with its resources, sorted.
 type Device struct {
 	Name      string

@@ -146,6 +146,13 @@ func (s *store) Applied() <-chan struct{} {
 	return s.applied
 }
 
+func (s *store) LastOf(device string) (seq fsm.Seq) {
+	for _, r := range s.LatestOf(device) {
+		seq = max(seq, r.Seq)
+	}
+	return seq
+}
+
 func (s *store) LogTime() fsm.LogTime {
 	s.mu.Lock()
 	defer s.mu.Unlock()

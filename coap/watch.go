@@ -32,6 +32,8 @@ type Changes interface {
 	Applied() <-chan struct{}
 	// LogTime is the site's clock.
 	LogTime() fsm.LogTime
+	// LastOf is the seq of a device's reading that entered last, 0 for none.
+	LastOf(device string) fsm.Seq
 }
 
 // endpoint is a peer as what is sent unasked-for knows it: message ids and
@@ -127,7 +129,7 @@ func (g *read) observed() (t observe.Target, ok bool) {
 
 // versionOf is a number that is another one when a target has changed, 0 for
 // one that is not there.
-func versionOf(view View, t observe.Target) (version uint64) {
+func versionOf(view View, t observe.Target) uint64 {
 	switch t.Kind {
 	case ofSeries:
 		r, _ := view.Latest(t.Device, t.Resource)
@@ -136,10 +138,7 @@ func versionOf(view View, t observe.Target) (version uint64) {
 		f, _ := view.LatestFrame(t.Device, t.Resource)
 		return uint64(f.Seq)
 	case ofDevice:
-		for _, r := range view.LatestOf(t.Device) {
-			version = max(version, uint64(r.Seq))
-		}
-		return version
+		return uint64(view.LastOf(t.Device))
 	case ofDesired:
 		x, _ := view.Document(t.Device, fsm.Desired)
 		return x.Version
