@@ -31,6 +31,17 @@
 // exchange), which sends them again, holds them back for peers that are slow, and
 // finds out which are gone.
 //
+// # What is not a reading
+//
+// Documents of twins and registrations of the resource directory change one at a
+// time: each has a line of changes, and a goroutine while there is one. A change
+// is made so that to propose it again changes nothing, which is done while its
+// outcome is unknown. What is said here of discovery, lookups and documents is
+// what this node has applied; a change is answered when it has.
+//
+// What is sent to all CoAP nodes is overheard: only discovery is answered, later
+// by chance, in at most three times its size, and where there is something to say.
+//
 // # What a peer can do to others
 //
 // Each endpoint (address and port) has a token bucket and a bound of messages on

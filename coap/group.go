@@ -191,6 +191,7 @@ func (d *desk) overhear(ctx context.Context, from *source) {
 	}
 	d.s.stats.requests[message.GET].Add(1)
 	q := call{from: from, to: d.envelope(from)}
+	q.to.room = amplification * len(from.datagram) // whoever it is: many answer
 	q.at, err = d.route()
 	if err != nil || q.at.place != atCore && q.at.place != atGateways {
 		return

@@ -170,6 +170,26 @@ func isFound(t *testing.T, c *crowd, addr string) {
 	}
 }
 
+func TestAnAnswerToAGroupIsSmallForAPeerThatIsKnownToo(t *testing.T) {
+	c := callAll(t, "[::]:0", "224.0.1.187", 0)
+	to := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: c.group.Port}
+	write := func(b []byte) {
+		if _, err := c.conn.WriteToUDP(b, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(request(t, 1, "t", coap.Request{Method: message.GET, Path: []string{".well-known", "core"}}))
+	if b := c.next(); b[1] == 0 { // a ping, by which the server gets to know it
+		write([]byte{0x70, 0, b[2], b[3]})
+		c.next()
+	}
+	ask := discover(t, 7, "t")
+	c.call(ask)
+	if m, _, size := c.hear("t"); m.Code != message.Content || size > 3*len(ask) {
+		t.Errorf("%v of %d bytes came for %d, want 2.05 of at most three times as many", m.Code, size, len(ask))
+	}
+}
+
 func TestAnAnswerToAGroupIsSmallAndItsRestIsAskedFor(t *testing.T) {
 	c := callAll(t, "127.0.0.1:0", "224.0.1.187", 0)
 	ask := discover(t, 7, "t")
