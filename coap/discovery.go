@@ -2,7 +2,6 @@ package coap
 
 import (
 	"context"
-	"hash/fnv"
 	"net"
 	"net/url"
 	"strconv"
@@ -216,8 +215,6 @@ func (g *read) links(links []link.Link) (*reply, error) {
 		return nil, unacceptable("link-format (40)")
 	}
 	answer := content(formatLinks, link.Append(nil, links...))
-	sum := fnv.New64a()
-	sum.Write(answer.payload)
-	answer.etag = sum.Sum(nil)
+	answer.etag = sumOf(answer.payload)
 	return answer, nil
 }

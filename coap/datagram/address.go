@@ -68,7 +68,7 @@ func localOf(b []byte) Local {
 		switch {
 		case h.Level == unix.IPPROTO_IP && h.Type == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo:
 			info := (*unix.Inet4Pktinfo)(unsafe.Pointer(&data[0]))
-			return local(netip.AddrFrom4(info.Addr), netip.AddrFrom4(info.Spec_dst), int32(info.Ifindex))
+			return local(netip.AddrFrom4(info.Addr), netip.AddrFrom4(info.Spec_dst), info.Ifindex)
 		case h.Level == unix.IPPROTO_IPV6 && h.Type == unix.IPV6_PKTINFO && len(data) >= unix.SizeofInet6Pktinfo:
 			info := (*unix.Inet6Pktinfo)(unsafe.Pointer(&data[0]))
 			to := netip.AddrFrom16(info.Addr).Unmap()
