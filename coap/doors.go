@@ -46,6 +46,10 @@ type doors struct {
 	gate   gate
 	work   sync.WaitGroup // what runDoors began
 
+	// What guests borrow for a message.
+	desks   sync.Pool // of *desk
+	buffers sync.Pool // of *[sessionBuffer]byte
+
 	mu   sync.Mutex
 	open map[*guest]struct{} // with a pass
 }
@@ -55,6 +59,8 @@ type doors struct {
 func (s *Server) openDoors() (err error) {
 	d := &s.doors
 	d.open = map[*guest]struct{}{}
+	d.desks.New = func() any { return newDesk(s) }
+	d.buffers.New = func() any { return new([sessionBuffer]byte) }
 	c := &s.cfg.Doors
 	if c.DTLS != "" {
 		d.secure, err = secure.Listen(secure.Config{

@@ -8,15 +8,10 @@ import (
 	"skerry/coap/message"
 )
 
-// guestNames bounds the names that the desk of one session keeps between its
-// messages: a device writes about itself.
-const guestNames = 32
-
-// guest is the peer of a session at one of the doors, with a desk of its own.
-// One goroutine reads its messages and owns all but the session.
+// guest is the peer of a session at one of the doors. One goroutine reads its
+// messages, and borrows a desk for each: most guests are asleep.
 type guest struct {
 	s       *Server
-	desk    *desk
 	peer    *peer
 	session session
 	bare    carrier // the session's, whatever became of its pass
@@ -27,7 +22,7 @@ type guest struct {
 // receive makes a guest of a session's peer. It is told of the end by depart.
 func (s *Server) receive(id uint64, stream bool, c carrier, p *pass, close func()) *guest {
 	g := &guest{
-		s: s, desk: newDesk(s), peer: &peer{tokens: s.cfg.Limits.PeerBurst, at: time.Now()},
+		s: s, peer: &peer{tokens: s.cfg.Limits.PeerBurst, at: time.Now()},
 		session: session{id: id, stream: stream, carrier: c}, bare: c, pass: p, close: close,
 	}
 	if p != nil {
@@ -46,7 +41,7 @@ func (g *guest) depart() {
 
 // turn serves one message of size bytes. What comes after a pass was lost is
 // answered with 4.01 at most, and ends the session.
-func (g *guest) turn(ctx context.Context, from source, size int, serve func(context.Context, *source)) {
+func (g *guest) turn(ctx context.Context, from source, size int, serve func(context.Context, *desk, *source)) {
 	if !g.s.doors.gate.enter() {
 		return // the peer sends again, to whoever serves then
 	}
@@ -59,25 +54,23 @@ func (g *guest) turn(ctx context.Context, from source, size int, serve func(cont
 		return
 	}
 	from.peer, from.over, from.session = g.peer, standing == over, &g.session
-	d := g.desk
+	d := g.s.doors.desks.Get().(*desk)
+	defer g.s.doors.desks.Put(d)
 	d.begin(now, 1)
-	serve(ctx, &from)
+	serve(ctx, d, &from)
 	d.end(ctx)
-	if len(d.names) > guestNames {
-		clear(d.names)
-	}
 }
 
 // revoked tells whether the guest has lost its pass. Then it has been told so,
-// by the answer to its request in g.desk.msg, and its session ends.
-func (g *guest) revoked(kind message.Kind, from netip.AddrPort) bool {
+// by the answer to its request in d.msg, and its session ends.
+func (g *guest) revoked(d *desk, kind message.Kind, from netip.AddrPort) bool {
 	if g.pass == nil || g.pass.valid() {
 		return false
 	}
 	if kind == message.Request {
 		last := session{id: g.session.id, stream: g.session.stream, carrier: g.bare}
-		to := g.desk.envelope(&source{peer: g.peer, session: &last, from: from})
-		g.desk.refuse(&to, refusedRevoked)
+		to := d.envelope(&source{peer: g.peer, session: &last, from: from})
+		d.refuse(&to, refusedRevoked)
 	}
 	g.close()
 	return true

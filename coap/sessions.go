@@ -2,6 +2,7 @@ package coap
 
 import (
 	"context"
+	"time"
 
 	"skerry/coap/message"
 	"skerry/coap/secure"
@@ -10,6 +11,9 @@ import (
 // sessionBuffer holds the largest datagram that a DTLS session hands out, in
 // bytes.
 const sessionBuffer = 8 << 10
+
+// sessionLinger is how long a session that was heard holds a buffer for more.
+const sessionLinger = 100 * time.Millisecond
 
 // acceptSessions serves each DTLS session by a goroutine of its own. Sessions
 // are taken until ctx is done, and served until the listener is closed; working
@@ -34,9 +38,17 @@ func (s *Server) serveSession(ctx context.Context, in *secure.Session) {
 	}
 	g := s.receive(in.ID(), false, secureCarrier{s, in}, p, end)
 	defer g.depart()
-	b := make([]byte, sessionBuffer)
+	for in.Wait() == nil {
+		g.listen(ctx, in)
+	}
+}
+
+// listen serves what comes in a session until it is silent, or ends.
+func (g *guest) listen(ctx context.Context, in *secure.Session) {
+	b := g.s.doors.buffers.Get().(*[sessionBuffer]byte)
+	defer g.s.doors.buffers.Put(b)
 	for {
-		n, err := in.Read(b)
+		n, err := in.Read(b[:], sessionLinger)
 		if err != nil {
 			return
 		}
@@ -56,10 +68,10 @@ func (s *Server) passOf(in *secure.Session) (*pass, bool) {
 
 // datagram serves what came in a record of DTLS.
 func (g *guest) datagram(ctx context.Context, from source) {
-	g.turn(ctx, from, len(from.datagram), func(ctx context.Context, from *source) {
-		kind, err := message.Parse(from.datagram, &g.desk.msg)
-		if !g.revoked(kind, from.from) {
-			g.desk.judge(ctx, from, kind, err)
+	g.turn(ctx, from, len(from.datagram), func(ctx context.Context, d *desk, from *source) {
+		kind, err := message.Parse(from.datagram, &d.msg)
+		if !g.revoked(d, kind, from.from) {
+			d.judge(ctx, from, kind, err)
 		}
 	})
 }

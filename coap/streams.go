@@ -37,10 +37,10 @@ func (g *streamGuest) Handle(m *message.Message, kind message.Kind, err error) {
 	}
 	g.number++
 	from := source{from: g.conn.Remote(), datagram: binary.BigEndian.AppendUint64(nil, g.number)}
-	g.turn(g.ctx, from, len(m.Payload), func(ctx context.Context, from *source) {
-		g.desk.msg = *m // its memory is ours for the call
-		if !g.revoked(kind, from.from) {
-			g.desk.judge(ctx, from, kind, err)
+	g.turn(g.ctx, from, len(m.Payload), func(ctx context.Context, d *desk, from *source) {
+		d.msg = *m // its memory is ours for the call
+		if !g.revoked(d, kind, from.from) {
+			d.judge(ctx, from, kind, err)
 		}
 	})
 }

@@ -38,6 +38,7 @@ type association struct {
 	cancel context.CancelFunc
 
 	in      chan packet
+	arrived chan struct{} // gets one with what is queued in in
 	read    *deadline.Deadline
 	closed  chan struct{}
 	closing sync.Once
@@ -72,7 +73,7 @@ func newAssociation(l *Listener, m *datagram.Message, h *hello, now time.Time) *
 	first := &endpoint{m.Peer, m.Local}
 	return &association{
 		l: l, born: now, random: h.random, peer: m.Peer, first: first, latest: first, settled: first,
-		in: make(chan packet, queueSize), read: deadline.New(), closed: make(chan struct{}),
+		in: make(chan packet, queueSize), arrived: make(chan struct{}, 1), read: deadline.New(), closed: make(chan struct{}),
 	}
 }
 
@@ -94,6 +95,10 @@ func (a *association) take(m *datagram.Message) {
 	case a.in <- packet{data, a.latest}:
 	default:
 		a.l.stats.dropped.Add(1)
+	}
+	select {
+	case a.arrived <- struct{}{}:
+	default:
 	}
 }
 

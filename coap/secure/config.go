@@ -37,7 +37,7 @@ type Limits struct {
 	Idle                time.Duration // after which a silent session ends
 }
 
-// DefaultLimits suit a gateway with 512 MB of RAM: a session takes about 36 KB.
+// DefaultLimits suit a gateway with 512 MB of RAM: a session takes about 30 KB, half of it stacks.
 func DefaultLimits() Limits {
 	return Limits{
 		Sessions: 2_048, SessionsPerIdentity: 8,

@@ -86,7 +86,7 @@ func (d *door) serve(s *secure.Session) {
 	d.mu.Unlock()
 	b := make([]byte, 4096)
 	for {
-		n, err := s.Read(b)
+		n, err := s.Read(b, time.Hour)
 		if err != nil {
 			if !errors.Is(err, io.EOF) {
 				d.tb.Error(err)

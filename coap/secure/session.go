@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -39,13 +41,33 @@ func (s *Session) Identity() (name string, kind Kind) { return s.name, s.kind }
 // Remote is the address that the peer was heard from last.
 func (s *Session) Remote() netip.AddrPort { return s.conn.RemoteAddr().(*endpoint).peer }
 
-// Read waits for a message and copies it to b. One that b is too small for is
-// lost. It returns io.EOF when the session has ended, whoever ended it.
-func (s *Session) Read(b []byte) (int, error) {
+// Wait returns when something has come for the session since the last Wait, a
+// message perhaps. A reader that reads only then holds no buffer while its peer
+// sleeps. Error: io.EOF when the session has ended.
+func (s *Session) Wait() error {
+	select {
+	case <-s.association.arrived:
+		return nil
+	case <-s.association.closed:
+		return io.EOF
+	}
+}
+
+// Read waits for a message, at most for so long, and copies it to b. One that b
+// is too small for is lost. Errors: os.ErrDeadlineExceeded, and io.EOF when the
+// session has ended, whoever ended it.
+func (s *Session) Read(b []byte, within time.Duration) (int, error) {
+	if err := s.conn.SetReadDeadline(time.Now().Add(within)); err != nil {
+		return 0, fmt.Errorf("secure: read: %w", err)
+	}
 	for {
 		n, err := s.conn.Read(b)
-		if errors.Is(err, io.EOF) {
+		var timeout net.Error
+		switch {
+		case errors.Is(err, io.EOF):
 			return 0, io.EOF
+		case errors.As(err, &timeout) && timeout.Timeout():
+			return 0, os.ErrDeadlineExceeded
 		}
 		if err != nil { // a warning of the peer's, or a message larger than b
 			s.association.l.stats.dropped.Add(1)
