@@ -441,3 +441,28 @@ func TestObservesAFrame(t *testing.T) {
 	shoot(2, second)
 	o.acknowledges("a", string(second))
 }
+
+func TestObservesWhatAFetchPackNames(t *testing.T) {
+	s := newStore(t)
+	server := s.serve(t)
+	device := dialRaw(t, server.Addr().String())
+	reads(t, device, 1, "20")
+	o := newObserver(t, server)
+	m := message.Message{Type: message.CON, Code: message.FETCH, ID: 9, Token: []byte("a"), Payload: []byte(`[{"n":"temperature"}]`)}
+	m.AddUint(message.Observe, 0)
+	m.Add(message.URIPath, []byte("r"))
+	m.Add(message.URIPath, []byte("pump-7"))
+	m.AddUint(message.ContentFormat, 320)
+	b, err := m.Append(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.send(b)
+	if s := o.sees(); s.observe < 0 || !strings.Contains(s.payload, `"v":20`) {
+		t.Fatalf("got %+v", s)
+	}
+	reads(t, device, 2, "21")
+	if s := o.sees(); s.observe < 0 || !strings.Contains(s.payload, `"v":21`) {
+		t.Errorf("got %+v", s)
+	}
+}
