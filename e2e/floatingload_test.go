@@ -61,45 +61,38 @@ func (l *floatingLoad) stop() {
 
 // post sends readings 1, 2, 3, ... each until it is acknowledged.
 func (l *floatingLoad) post(ctx context.Context, conn net.Conn, device string) {
-	var answer [1500]byte
 	for n := uint32(1); ctx.Err() == nil; n++ {
 		message := confirmablePost(n, device, strconv.Itoa(int(n)))
-		for tries := 0; ; tries++ {
-			if ctx.Err() != nil && tries > 0 {
+		for !acknowledged(conn, message) {
+			if ctx.Err() != nil {
 				return
-			}
-			// What the kernel says of a machine that is not there is no answer.
-			conn.Write(message) //nolint:errcheck
-			conn.SetReadDeadline(time.Now().Add(resendAfter))
-			k, err := conn.Read(answer[:])
-			if err != nil {
-				if !isTimeout(err) { // ICMP's; the next try would come at once
-					wait(ctx, resendAfter)
-				}
-				continue
-			}
-			if isChanged(answer[:k], message) {
-				break
 			}
 		}
 		l.mu.Lock()
 		l.acked[device] = append(l.acked[device], float64(n))
 		l.times = append(l.times, time.Now())
 		l.mu.Unlock()
-		wait(ctx, betweenPosts)
+		<-time.After(betweenPosts)
 	}
 }
 
-func wait(ctx context.Context, d time.Duration) {
-	select {
-	case <-time.After(d):
-	case <-ctx.Done():
+// acknowledged sends a message once and tells whether its answer came in time.
+func acknowledged(conn net.Conn, message []byte) bool {
+	end := time.Now().Add(resendAfter)
+	_, err := conn.Write(message)
+	if err == nil {
+		err = conn.SetReadDeadline(end)
 	}
-}
-
-func isTimeout(err error) bool {
-	e, ok := err.(net.Error) //nolint:errorlint // as net returns it
-	return ok && e.Timeout()
+	var answer [1500]byte
+	for err == nil {
+		var n int
+		if n, err = conn.Read(answer[:]); err == nil && isChanged(answer[:n], message) {
+			return true
+		}
+	}
+	// What the kernel says of a machine that is not there comes early.
+	<-time.After(time.Until(end))
+	return false
 }
 
 // lastAck is when the last acknowledgement came.
