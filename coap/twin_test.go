@@ -2,10 +2,12 @@ package coap_test
 
 import (
 	"bytes"
+	"context"
 	"strings"
 	"testing"
 
 	"skerry/cluster"
+	"skerry/coap"
 	"skerry/coap/message"
 	"skerry/fsm"
 )
@@ -121,6 +123,28 @@ func TestChangesOfOneDocumentAreMadeInTheirOrder(t *testing.T) {
 	}
 	if doc, _ := s.Document("pump-7", fsm.Reported); string(doc.Body) != "d" {
 		t.Errorf("the document is %q, want the last", doc.Body)
+	}
+}
+
+func TestAChangeIsAnsweredWhenThisNodeHasIt(t *testing.T) {
+	s := newStore(t)
+	awaited, gate := make(chan uint64), make(chan struct{})
+	server := s.serve(t, func(c *coap.Config) {
+		c.Await = func(ctx context.Context, index uint64) error {
+			awaited <- index
+			<-gate
+			return ctx.Err()
+		}
+	})
+	peer := dialRaw(t, server.Addr().String())
+	peer.send(ask{id: 1, method: message.PUT, path: reported, payload: "x"}.encode(t))
+	if index := <-awaited; index != s.index {
+		t.Errorf("it awaits index %d, want that of the change, %d", index, s.index)
+	}
+	peer.silent()
+	close(gate)
+	if a := peer.answer(); a.code != message.Created {
+		t.Errorf("got %v %q, want 2.01", a.code, a.payload)
 	}
 }
 
