@@ -48,6 +48,8 @@ type Client struct {
 	conn net.Conn
 	done chan struct{} // closed when the receiver has ended
 
+	askAgain time.Duration // see askAgainAfter
+
 	mu      sync.Mutex
 	waiting map[uint64]*inquiry // by token
 	byID    map[uint16]*inquiry
@@ -90,7 +92,8 @@ func Dial(target string, cfg ClientConfig) (*Client, error) {
 	c := &Client{
 		cfg: cfg, conn: conn, done: make(chan struct{}),
 		waiting: map[uint64]*inquiry{}, byID: map[uint16]*inquiry{}, seen: map[uint64]*sight{},
-		token: rand.Uint64(), id: uint16(rand.Uint32()),
+		askAgain: askAgainAfter,
+		token:    rand.Uint64(), id: uint16(rand.Uint32()),
 	}
 	go c.receive()
 	return c, nil

@@ -15,7 +15,7 @@ const (
 	// A client that heard nothing while a notification was fresh, and as long as
 	// one may be delayed, asks again (RFC 7641 section 3.3.1).
 	askAgainAfter  = 5 * time.Second
-	askAgainSpread = 10 * time.Second
+	askAgainSpread = 2 // times that, at random
 	// orderedFor is how long sequence numbers tell the older from the newer (RFC
 	// 7641 section 3.4).
 	orderedFor = 128 * time.Second
@@ -75,7 +75,7 @@ func (c *Client) follow(ctx context.Context, s *sight, r *Request, next Response
 		if next.observe == nil {
 			return false
 		}
-		fresh := max(next.MaxAge, time.Second) + askAgainAfter + rand.N(askAgainSpread)
+		fresh := max(next.MaxAge, time.Second) + c.askAgain + rand.N(c.askAgain*askAgainSpread)
 		timer := time.NewTimer(fresh)
 		select {
 		case next = <-s.news:

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -157,6 +158,7 @@ func (g *gateway) send(kind message.Type, id uint16, token []byte, observe uint3
 	g.tb.Helper()
 	m := message.Message{Type: kind, Code: message.Content, ID: id, Token: token, Payload: []byte(payload)}
 	m.AddUint(message.Observe, observe)
+	m.AddUint(message.MaxAge, 1)
 	b, err := m.Append(nil)
 	if err != nil {
 		g.tb.Fatal(err)
@@ -166,18 +168,51 @@ func (g *gateway) send(kind message.Type, id uint16, token []byte, observe uint3
 	}
 }
 
-func TestClientTakesTheNewestAndRejectsTheRest(t *testing.T) {
+// meet makes a gateway and a client of it.
+func meet(tb testing.TB) (*gateway, *coap.Client) {
+	tb.Helper()
 	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	defer conn.Close()
-	g := &gateway{tb: t, conn: conn}
+	tb.Cleanup(func() { conn.Close() })
 	client, err := coap.Dial(conn.LocalAddr().String(), coap.ClientConfig{})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	defer client.Close()
+	tb.Cleanup(func() { client.Close() })
+	return &gateway{tb: tb, conn: conn}, client
+}
+
+func TestClientAsksAgainWhenAllIsSilent(t *testing.T) {
+	g, client := meet(t)
+	client.SetAskAgain(time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
+	var observing sync.WaitGroup
+	defer observing.Wait()
+	defer cancel()
+	seen := make(chan string, 3)
+	observing.Go(func() {
+		for response := range client.Observe(ctx, coap.Request{Method: message.GET, Path: []string{"x"}}) {
+			seen <- string(response.Payload)
+		}
+	})
+	var token []byte
+	for i := range uint32(2) {
+		asked := g.next()
+		if i > 0 && !bytes.Equal(asked.Token, token) {
+			t.Errorf("asked again with token %x, want %x", asked.Token, token)
+		}
+		token = asked.Token
+		g.send(message.ACK, asked.ID, asked.Token, 10+i, fmt.Sprint(i))
+		if got := <-seen; got != fmt.Sprint(i) {
+			t.Errorf("the client saw %q", got)
+		}
+	}
+}
+
+func TestClientTakesTheNewestAndRejectsTheRest(t *testing.T) {
+	g, client := meet(t)
 	seen := make(chan string)
 	go func() {
 		defer close(seen)

@@ -43,5 +43,8 @@ func (v *Visitor) Send(datagram []byte) {
 // Leave ends the session.
 func (v *Visitor) Leave() { v.desk.s.observers.leave(v.from.session) }
 
+// SetAskAgain changes how long after Max-Age a client asks again.
+func (c *Client) SetAskAgain(after time.Duration) { c.askAgain = after }
+
 // RunObservers does what Run does for observers alone.
 func (s *Server) RunObservers(ctx context.Context) { s.observers.run(ctx) }

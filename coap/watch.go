@@ -84,7 +84,7 @@ func (d *desk) observes(ctx context.Context, q *call, g *read) error {
 	case wish == observeEnd:
 		d.s.observers.end(q.to.endpoint(), string(q.to.tokenBytes()))
 		return nil
-	case wish != observeBegin || q.to.local.Group:
+	case wish != observeBegin || q.to.local.Group || g.part.Num > 0: // a further block is not (RFC 7959 section 2.6)
 		return nil
 	}
 	target, ok := g.observed()
