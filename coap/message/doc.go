@@ -7,6 +7,6 @@
 // Empty message that is not empty) and drops options of a wrong length without
 // a word, critical ones too.
 //
-// The package holds no state and no socket. Room is left here for what needs
-// state per exchange: blocks (RFC 7959) and observe (RFC 7641).
+// The package holds no state and no socket: what needs some per exchange is in
+// packages block, exchange and observe.
 package message
