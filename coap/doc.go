@@ -1,6 +1,7 @@
 // Package coap is the devices' front door: it takes readings over CoAP (RFC
-// 7252) on one UDP socket, names and keys them, gives them to the site, and
-// answers 2.04 when the site has them on a majority of disks.
+// 7252) on one UDP socket, and from sessions at further doors, names and keys
+// them, gives them to the site, and answers 2.04 when the site has them on a
+// majority of disks.
 //
 // # The way of a request
 //
@@ -50,4 +51,13 @@
 //
 // What it asks for that is more than its datagram paid for, a large answer or
 // notifications, it gets once it has shown that it is where it says.
+//
+// # Sessions
+//
+// The peers of DTLS (package secure), TCP and TLS (package stream) have sessions,
+// and are served at a desk as datagrams are. Who comes with a key or certificate
+// is a device of the replicated registry: it writes under its own name and those
+// that the operator allows. Each message and each answer asks whether that is
+// still so, at the cost of a comparison while the registry has not changed; a
+// device that was revoked is told 4.01 at most, and its session ends.
 package coap

@@ -101,9 +101,21 @@ func tryEnter(tb testing.TB, server *coap.Server, identity, key string) (*secure
 // ask sends a request and returns its answer.
 func (s *secured) ask(r coap.Request) *message.Message {
 	s.tb.Helper()
+	m, err := s.try(r)
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	return m
+}
+
+// try is ask in a session that may have ended.
+func (s *secured) try(r coap.Request) (*message.Message, error) {
+	s.tb.Helper()
 	s.id++
-	s.send(request(s.tb, s.id, "tkn", r))
-	return s.hear()
+	if _, err := s.conn.Write(request(s.tb, s.id, "tkn", r)); err != nil {
+		return nil, err
+	}
+	return s.read(patience)
 }
 
 func (s *secured) send(b []byte) {
