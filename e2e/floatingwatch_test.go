@@ -138,11 +138,10 @@ func (w *addressWatch) listen(frames int, question neighbourQuestion) {
 
 // answered notes an answer to the last question of an asker.
 func (w *addressWatch) answered(asker int, hardware string) {
-	i := (len(w.probes)-1-asker)/askers*askers + asker
 	if len(w.probes) <= asker {
 		return
 	}
-	p := &w.probes[i]
+	p := &w.probes[(len(w.probes)-1-asker)/askers*askers+asker] // the last of number asker
 	if !slices.Contains(p.answers, hardware) {
 		p.answers = append(p.answers, hardware)
 	}

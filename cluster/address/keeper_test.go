@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -81,11 +82,12 @@ func TestNeverTwo(t *testing.T) {
 		for seed := range uint64(100) {
 			t.Run(fmt.Sprintf("%s, seed %d", profile, seed), func(t *testing.T) {
 				play(t, profile, seed, 3, func(w *world) {
+					random := rand.New(rand.NewPCG(seed, 2))
+					upTo := func(d time.Duration) time.Duration { return time.Duration(random.Int64N(int64(d))) }
 					changes := 0
 					for range 100 {
-						upTo := func(d time.Duration) time.Duration { return time.Duration(w.random.Int64N(int64(d))) }
-						g := w.gateways[w.random.IntN(len(w.gateways))]
-						switch w.random.IntN(7) {
+						g := w.gateways[random.IntN(len(w.gateways))]
+						switch random.IntN(7) {
 						case 0, 1:
 							g.stopFor(upTo(3 * times.Lease))
 						case 2:
@@ -106,7 +108,7 @@ func TestNeverTwo(t *testing.T) {
 					}
 					w.trap(traps{})
 					for _, g := range w.gateways {
-						changes += len(g.spans)
+						changes += len(g.hadIt())
 					}
 					if changes < 10 {
 						t.Errorf("the address was put on a link %d times, want a livelier scene", changes)
@@ -196,7 +198,7 @@ func TestAnAddressIsNotHeldOnAnswersThatComeLate(t *testing.T) {
 		if !g.has() || !g.keeper.Holding() {
 			t.Error("it does not hold the address again after answers came in time")
 		}
-		if got := len(g.spans); got < 2 {
+		if got := len(g.hadIt()); got < 2 {
 			t.Errorf("the address was put on the link %d times, want it off in between", got)
 		}
 	})
@@ -206,11 +208,11 @@ func TestAHolderIsAnnouncedWithItsFirstRenewalsAndThenEachMinute(t *testing.T) {
 	play(t, "ssd", 1, 1, func(w *world) {
 		g := w.holder(time.Second)
 		time.Sleep(10 * time.Second)
-		if got, want := len(g.announced), 5; got != want {
+		if got, want := g.announcements(), 5; got != want {
 			t.Errorf("got %d announcements in the first 10 s, want %d", got, want)
 		}
 		time.Sleep(3 * time.Minute)
-		if got, want := len(g.announced), 8; got != want {
+		if got, want := g.announcements(), 8; got != want {
 			t.Errorf("got %d announcements after 3 min more, want %d", got, want)
 		}
 	})

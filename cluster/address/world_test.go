@@ -128,7 +128,7 @@ type gateway struct {
 	up        bool
 	stopped   chan struct{} // nil while the process runs; closed when it goes on
 	spans     []span
-	announced []time.Time
+	announced int
 	fault     error // of Set
 	traps     traps
 }
@@ -266,8 +266,21 @@ func (g *gateway) Remove() error {
 func (g *gateway) Announce() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.announced = append(g.announced, time.Now())
+	g.announced++
 	return nil
+}
+
+// hadIt are the times in which the gateway's kernel had the address.
+func (g *gateway) hadIt() []span {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.spans)
+}
+
+func (g *gateway) announcements() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.announced
 }
 
 // has tells whether the gateway's kernel has the address now.
@@ -297,7 +310,7 @@ func (w *world) neverTwo() {
 	w.t.Helper()
 	var all []span
 	for _, g := range w.gateways {
-		all = append(all, g.spans...)
+		all = append(all, g.hadIt()...)
 	}
 	slices.SortFunc(all, func(a, b span) int { return a.from.Compare(b.from) })
 	for i, a := range all {
