@@ -17,7 +17,7 @@ type room struct {
 var rooms = []room{
 	{dir: "fsm/segment", sees: []string{"fsm"}, exactly: true},
 	{dir: "fsm", exactly: true},
-	{dir: "cluster/address"},
+	{dir: "cluster/address", sees: []string{"fsm"}},
 	{dir: "cluster/disk"},
 	{dir: "cluster/gossip"},
 	{dir: "cluster/logstore", sees: []string{"cluster/disk"}},
@@ -30,7 +30,7 @@ var rooms = []room{
 	{dir: "coap/link"},
 	{dir: "coap/message"},
 	{dir: "coap/observe", sees: []string{"coap/message"}},
-	{dir: "coap/secure"},
+	{dir: "coap/secure", sees: []string{"coap/datagram"}},
 	{dir: "coap/stream", sees: []string{"coap/message"}},
 	{dir: "coap", sees: []string{"cluster", "fsm"}},
 	{dir: "device/camera", sees: []string{"cluster", "fsm"}},
