@@ -59,11 +59,11 @@ func (g *guest) listen(ctx context.Context, in *secure.Session) {
 // passOf is the pass of a session's peer; ok is false when its key or device
 // has gone since the handshake.
 func (s *Server) passOf(in *secure.Session) (*pass, bool) {
-	if name, kind := in.Identity(); kind == secure.PSK {
-		return s.passByKey(name)
-	} else {
+	name, kind := in.Identity()
+	if kind == secure.X509 {
 		return s.passByName(name)
 	}
+	return s.passByKey(name)
 }
 
 // datagram serves what came in a record of DTLS.
