@@ -36,6 +36,10 @@ const (
 	// echoFresh is how long an Echo value is taken, at least; at most twice that.
 	echoFresh = time.Minute
 	echoSize  = 8 // bytes
+	// maxWrong is how many wrong answers to a ping are taken for accidents. After
+	// them only an Echo option proves anything until heldFor is over, so that
+	// guessing the ping's 16 bits takes hours.
+	maxWrong = 8
 )
 
 // challenges are the peers that were asked for a proof. The zero value is ready.
@@ -51,6 +55,7 @@ type challenge struct {
 	at       time.Time
 	requests [][]byte
 	again    *time.Timer // sends it once more
+	wrong    int         // answers to another ping
 }
 
 // proven tells whether a request's peer receives what is sent to its address.
@@ -96,8 +101,12 @@ func (s *Server) pingLater(c *challenge, from *source) {
 	})
 }
 
-// hold keeps a request; false when it is held already, or too many are.
+// hold keeps a request; false when it is held already, too many are, or the
+// peer has guessed.
 func (c *challenge) hold(datagram []byte) bool {
+	if c.wrong > maxWrong {
+		return false
+	}
 	for _, held := range c.requests {
 		if bytes.Equal(held, datagram) {
 			return false
@@ -127,7 +136,11 @@ func (c *challenges) room(now time.Time) bool {
 // and its requests are served.
 func (d *desk) prove(ctx context.Context, from *source) bool {
 	c := d.challenged.waiting[from.from]
-	if c == nil || c.id != d.msg.ID {
+	if c == nil || c.wrong > maxWrong {
+		return false
+	}
+	if c.id != d.msg.ID {
+		c.wrong++
 		return false
 	}
 	delete(d.challenged.waiting, from.from)

@@ -63,6 +63,32 @@ func TestAPingIsSentOnceMore(t *testing.T) {
 	}
 }
 
+func TestWhoGuessesAPingProvesNothing(t *testing.T) {
+	_, addr := withText(t)
+	peer := dialRaw(t, addr)
+	peer.send(large(t, 8))
+	ping := peer.next()
+	for i := range byte(20) {
+		peer.send([]byte{0x70, 0, ping[2], ping[3] + 1 + i})
+	}
+	peer.send([]byte{0x70, 0, ping[2], ping[3]}) // by luck, too late
+	peer.send(large(t, 9))
+	for {
+		b := peer.next()
+		if len(b) == 4 && bytes.Equal(b, ping) {
+			continue // once more
+		}
+		var m message.Message
+		if _, err := message.Parse(b, &m); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := m.Option(message.Echo); m.Code != message.Unauthorized || !ok {
+			t.Fatalf("got %v, want 4.01 with an Echo option", m.Code)
+		}
+		return
+	}
+}
+
 func TestAPeerThatAnswersNoPingMayEcho(t *testing.T) {
 	_, addr := withText(t)
 	peer := dialRaw(t, addr)
