@@ -58,6 +58,7 @@ func listenHTTP(s settings, p *parts) (*api.Server, error) {
 			func() []api.Sample { return floatingSamples(p.floating) },
 		},
 		Progress: func(t *fsm.Task) (any, error) { return task.ProgressOf(t) },
+		Diary:    func(device string) (any, bool) { return p.devices.Diary(device) },
 		Leave: func(ctx context.Context) error {
 			if err := p.node.Leave(ctx); err != nil {
 				return err

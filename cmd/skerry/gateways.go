@@ -14,16 +14,25 @@ import (
 func gateways(node string, members []cluster.Member) (list []coap.Gateway) {
 	for i := range members {
 		m := &members[i]
-		host, port, err := net.SplitHostPort(m.CoAP)
-		if err != nil || !m.Alive {
-			continue
+		if addr, ok := outside(m.CoAP, m.Address); ok && m.Alive {
+			list = append(list, coap.Gateway{Name: m.Name, Addr: addr, Own: m.Name == node})
 		}
-		if addr, err := netip.ParseAddr(host); host == "" || err == nil && addr.IsUnspecified() {
-			if host, _, err = net.SplitHostPort(m.Address); err != nil {
-				continue
-			}
-		}
-		list = append(list, coap.Gateway{Name: m.Name, Addr: net.JoinHostPort(host, port), Own: m.Name == node})
 	}
 	return list
+}
+
+// outside is the address of a node's door as others reach it, by what the door
+// listens on and by the node's address for the other nodes. ok is false where
+// there is no door.
+func outside(door, cluster string) (addr string, ok bool) {
+	host, port, err := net.SplitHostPort(door)
+	if err != nil {
+		return "", false
+	}
+	if addr, err := netip.ParseAddr(host); host == "" || err == nil && addr.IsUnspecified() {
+		if host, _, err = net.SplitHostPort(cluster); err != nil {
+			return "", false
+		}
+	}
+	return net.JoinHostPort(host, port), true
 }

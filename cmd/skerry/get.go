@@ -102,6 +102,9 @@ func printLatest(c *cli.Context, cl *client.Client, device, resource string, out
 	if resource != "" {
 		latest = slices.DeleteFunc(latest, func(r client.Reading) bool { return r.Resource != resource })
 	}
+	if len(latest) == 0 && resource == "" {
+		return fmt.Errorf("device %q has no readings: skerry device show %s prints what is known of it", device, device)
+	}
 	if len(latest) == 0 {
 		return fmt.Errorf("device %q has no reading of %q: skerry get %s/ prints what it has", device, resource, device)
 	}

@@ -43,14 +43,27 @@ func dial(c *cli.Context) (*client.Client, error) {
 
 // connect makes the HTTP client that the global flags describe.
 func connect(c *cli.Context) (*client.Client, error) {
+	cfg, err := clientConfig(c)
+	if err != nil {
+		return nil, err
+	}
+	cl, err := client.New(cfg)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return cl, nil
+}
+
+// clientConfig is what the global flags say of the node and of who asks.
+func clientConfig(c *cli.Context) (client.Config, error) {
 	token := c.String("token")
 	if file := c.String("token-file"); file != "" {
 		if token != "" {
-			return nil, usagef("--token and --token-file are both given: give one")
+			return client.Config{}, usagef("--token and --token-file are both given: give one")
 		}
 		b, err := os.ReadFile(file)
 		if err != nil {
-			return nil, usageError{err}
+			return client.Config{}, usageError{err}
 		}
 		token = strings.TrimSpace(string(b))
 	}
@@ -58,9 +71,5 @@ func connect(c *cli.Context) (*client.Client, error) {
 	if cfg.Addr == "" {
 		cfg.Addr, cfg.Either = defaultAddr, true
 	}
-	cl, err := client.New(cfg)
-	if err != nil {
-		return nil, usageError{err}
-	}
-	return cl, nil
+	return cfg, nil
 }

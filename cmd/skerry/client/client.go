@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -99,17 +100,38 @@ func (c *Client) Raw(ctx context.Context, path string, query url.Values) (json.R
 	return raw, err
 }
 
+// request is one for a node. A body is JSON unless header says otherwise.
+type request struct {
+	method string
+	path   string
+	query  url.Values
+	header http.Header
+	body   []byte // nil for none
+}
+
 // do sends a request with a JSON body, nil for none, and reads the JSON answer
 // into v, nil to drop it.
 func (c *Client) do(ctx context.Context, method, path string, query url.Values, body, v any) error {
-	var encoded []byte
-	if body != nil {
-		var err error
-		if encoded, err = json.Marshal(body); err != nil {
-			return err
-		}
+	r, err := jsonRequest(method, path, body)
+	if err != nil {
+		return err
 	}
-	resp, err := c.send(ctx, method, path, query, encoded)
+	r.query = query
+	return c.ask(ctx, r, v)
+}
+
+// jsonRequest is a request with a JSON body, nil for none.
+func jsonRequest(method, path string, body any) (r request, err error) {
+	r = request{method: method, path: path}
+	if body != nil {
+		r.body, err = json.Marshal(body)
+	}
+	return r, err
+}
+
+// ask sends a request and reads the JSON answer into v, nil to drop it.
+func (c *Client) ask(ctx context.Context, r request, v any) error {
+	resp, err := c.send(ctx, r)
 	if err != nil {
 		return err
 	}
@@ -119,18 +141,18 @@ func (c *Client) do(ctx context.Context, method, path string, query url.Values, 
 		return err
 	}
 	if err := json.NewDecoder(resp.Body).Decode(v); err != nil {
-		return fmt.Errorf("answer of %s to %s %s: %w", c.where(), method, path, err)
+		return fmt.Errorf("answer of %s to %s %s: %w", c.where(), r.method, r.path, err)
 	}
 	return nil
 }
 
 // send returns the answer of a request that succeeded; the caller closes its
 // body.
-func (c *Client) send(ctx context.Context, method, path string, query url.Values, body []byte) (*http.Response, error) {
-	resp, err := c.try(ctx, method, path, query, body)
+func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
+	resp, err := c.try(ctx, r)
 	if errors.Is(err, http.ErrSchemeMismatch) && c.either {
 		c.plain.Store(true)
-		resp, err = c.try(ctx, method, path, query, body)
+		resp, err = c.try(ctx, r)
 	}
 	if err != nil {
 		if ctx.Err() != nil {
@@ -145,22 +167,23 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 	return resp, nil
 }
 
-func (c *Client) try(ctx context.Context, method, path string, query url.Values, body []byte) (*http.Response, error) {
-	target := c.where() + path
-	if len(query) > 0 {
-		target += "?" + query.Encode()
+func (c *Client) try(ctx context.Context, r request) (*http.Response, error) {
+	target := c.where() + r.path
+	if len(r.query) > 0 {
+		target += "?" + r.query.Encode()
 	}
-	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, r.method, target, bytes.NewReader(r.body))
 	if err != nil {
 		return nil, err
 	}
-	if body != nil {
+	if r.body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	maps.Copy(req.Header, r.header)
 	if c.token != "" && !c.plain.Load() {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
-	if path == syncPath || path == leavePath {
+	if r.path == syncPath || r.path == leavePath {
 		return c.slow.Do(req)
 	}
 	return c.http.Do(req)
