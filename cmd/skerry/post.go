@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +17,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"skerry/coap"
+	"skerry/coap/block"
 	"skerry/coap/message"
 	"skerry/fsm"
 )
@@ -30,6 +33,15 @@ const (
 	formatJSON = 50
 )
 
+const (
+	// formatJPEG and formatOctets are those of image/jpeg and
+	// application/octet-stream.
+	formatJPEG   = 22
+	formatOctets = 42
+	// timePerBlock is what tryTimeout is longer by for each block of a body.
+	timePerBlock = 50 * time.Millisecond
+)
+
 func postCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "post",
@@ -42,6 +54,7 @@ func postCommand() *cli.Command {
 			toFlag(),
 			&cli.StringFlag{Name: "unit", Usage: "`UNIT` of the value, as Cel or %RH (RFC 8428)"},
 			&cli.StringFlag{Name: "time", Usage: "`TIME` of the reading, RFC 3339 or Unix seconds; below 2^28 it counts from now (default: now)"},
+			&cli.PathFlag{Name: "file", Usage: "post the bytes of `FILE` instead of a VALUE; a JPEG is a frame"},
 			&cli.StringFlag{Name: "id", Usage: "`KEY` of the message: the same key and content is the same message"},
 			&cli.DurationFlag{Name: "timeout", Value: time.Minute, Usage: "how long, `D`, to try"},
 		},
@@ -61,7 +74,7 @@ type posting struct {
 }
 
 func post(c *cli.Context) error {
-	given, err := operands(c, "DEVICE/RESOURCE", "VALUE")
+	given, err := postOperands(c)
 	if err != nil {
 		return err
 	}
@@ -76,7 +89,12 @@ func post(c *cli.Context) error {
 	if p.Device, p.Resource = splitSeries(given[0]); p.Resource == "" {
 		return usagef("%q names no resource: write DEVICE/RESOURCE", given[0])
 	}
-	request, err := reading(&p, given[1], c.String("unit"), c.String("time"))
+	var request coap.Request
+	if file := c.Path("file"); file != "" {
+		request, err = fileReading(&p, file)
+	} else {
+		request, err = reading(&p, given[1], c.String("unit"), c.String("time"))
+	}
 	if err != nil {
 		return err
 	}
@@ -93,11 +111,38 @@ func post(c *cli.Context) error {
 	})
 }
 
-// reading is the request that posts a value. A message that neither has a time
-// of its own nor an id gets one, so that it can go to several nodes and be
-// stored once.
+// postOperands are DEVICE/RESOURCE and a VALUE, or what stands for the value in
+// the answer: the file's name.
+func postOperands(c *cli.Context) ([]string, error) {
+	file := c.Path("file")
+	if file == "" {
+		return operands(c, "DEVICE/RESOURCE", "VALUE")
+	}
+	if c.String("unit") != "" || c.String("time") != "" {
+		return nil, usagef("--file takes neither --unit nor --time: bytes and frames have the time at which they come in")
+	}
+	given, err := operands(c, "DEVICE/RESOURCE")
+	return append(given, file), err
+}
+
+// fileReading is the request that posts a file: a frame where it is a JPEG, else
+// bytes.
+func fileReading(p *posting, name string) (coap.Request, error) {
+	body, err := os.ReadFile(name)
+	if err != nil {
+		return coap.Request{}, fmt.Errorf("post: %w", err)
+	}
+	r := coap.Request{Payload: body, Format: formatOctets, Typed: true}
+	if http.DetectContentType(body) == "image/jpeg" {
+		r.Format = formatJPEG
+	}
+	p.address(&r, false)
+	return r, nil
+}
+
+// reading is the request that posts a value.
 func reading(p *posting, value, unit, at string) (coap.Request, error) {
-	r := coap.Request{Method: message.POST, Path: coap.ReadingPath(p.Device, p.Resource), Payload: []byte(value)}
+	r := coap.Request{Payload: []byte(value)}
 	if unit != "" || at != "" {
 		body := struct {
 			Value any    `json:"value"`
@@ -116,13 +161,20 @@ func reading(p *posting, value, unit, at string) (coap.Request, error) {
 		}
 		r.Format, r.Typed = formatJSON, true
 	}
-	if p.ID == "" && at == "" {
+	p.address(&r, at != "")
+	return r, nil
+}
+
+// address completes a post. A message that neither has a time of its own nor an
+// id gets one, so that it can go to several nodes and be stored once.
+func (p *posting) address(r *coap.Request, timed bool) {
+	r.Method, r.Path = message.POST, coap.ReadingPath(p.Device, p.Resource)
+	if p.ID == "" && !timed {
 		p.ID = rand.Text()
 	}
 	if p.ID != "" {
 		r.Query = []string{"id=" + p.ID}
 	}
-	return r, nil
 }
 
 // jsonValue is a value with the type that text/plain gives it: a decimal
@@ -188,7 +240,8 @@ func exchange(ctx context.Context, target string, r coap.Request) (coap.Response
 	if err != nil {
 		return coap.Response{}, err
 	}
-	try, cancel := context.WithTimeout(ctx, tryTimeout)
+	blocks := len(r.Payload) / block.MaxSize
+	try, cancel := context.WithTimeout(ctx, tryTimeout+time.Duration(blocks)*timePerBlock)
 	defer cancel()
 	response, err := client.Do(try, r)
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -199,7 +252,7 @@ func exchange(ctx context.Context, target string, r coap.Request) (coap.Response
 
 // worthRetry tells answers that say "later" from refusals for good.
 func worthRetry(code message.Code) bool {
-	return code == message.TooManyRequests || code.Class() == 5
+	return code == message.TooManyRequests || code == message.Incomplete || code.Class() == 5
 }
 
 // sleep waits for d and returns nil, or last when ctx is done before.

@@ -2,6 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -95,5 +99,34 @@ func TestAPostNamesItselfUnlessItsTimeDoes(t *testing.T) {
 				t.Errorf("id: got query %q and id %q", r.Query, p.ID)
 			}
 		})
+	}
+}
+
+func TestAFileIsAFrameOrBytes(t *testing.T) {
+	for _, tt := range []struct {
+		name, content string
+		want          uint16
+	}{
+		{"a JPEG is a frame", "\xff\xd8\xff\xe0\x00\x10JFIF", formatJPEG},
+		{"anything else is bytes", "21.6", formatOctets},
+		{"nothing is bytes", "", formatOctets},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "body")
+			if err := os.WriteFile(file, []byte(tt.content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			p := posting{Device: "cam-1", Resource: "front"}
+			r, err := fileReading(&p, file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Format != tt.want || !r.Typed || string(r.Payload) != tt.content || len(r.Query) != 1 {
+				t.Errorf("got %+v, want the bytes in format %d with an id", r, tt.want)
+			}
+		})
+	}
+	if _, err := fileReading(&posting{}, filepath.Join(t.TempDir(), "missing")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a missing file: got %v", err)
 	}
 }
