@@ -151,6 +151,11 @@ func apart(t *testing.T) {
 			t.Fatalf("ip %s: %v: %s", command, err, out)
 		}
 	}
+	// The kernel takes a while until it knows that the address is its own.
+	await(t, "the address is taken", func() bool {
+		out, err := exec.Command("ip", "route", "get", apartAddr).CombinedOutput()
+		return err == nil && strings.HasPrefix(string(out), "local")
+	})
 }
 
 func isFound(t *testing.T, c *crowd, addr string) {
