@@ -8,13 +8,9 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
 	"io"
 	"math/big"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -135,54 +131,6 @@ func TestGoCoAPGetsIn(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestLibcoapGetsIn(t *testing.T) {
-	ours := newSite(t)
-	dir := t.TempDir()
-	ca := writePEM(t, dir, "ca.pem", &pem.Block{Type: "CERTIFICATE", Bytes: ours.cert.Raw})
-	mine := ours.issue("pump-7")
-	key, err := x509.MarshalPKCS8PrivateKey(mine.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	both := writePEM(t, dir, "device.pem",
-		&pem.Block{Type: "CERTIFICATE", Bytes: mine.Certificate[0]}, &pem.Block{Type: "PRIVATE KEY", Bytes: key})
-	for _, c := range []struct {
-		name, program, scheme string
-		door                  *door
-		args                  []string
-		want                  string
-	}{
-		{"over TCP", "coap-client-notls", "coap+tcp", open(t, nil), nil, ":21.6"},
-		{"over TLS of OpenSSL", "coap-client-openssl", "coaps+tcp", secured(t, ours, nil), []string{"-c", both, "-C", ca}, "pump-7:21.6"},
-		{"over TLS of GnuTLS", "coap-client-gnutls", "coaps+tcp", secured(t, ours, nil), []string{"-c", both, "-C", ca}, "pump-7:21.6"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			path, err := exec.LookPath(c.program)
-			if err != nil {
-				t.Fatalf("%s is missing: apt-get install libcoap3-bin", c.program)
-			}
-			args := append(c.args, "-B", "5", "-m", "post", "-e", "21.6", c.scheme+"://"+c.door.Addr().String()+"/r/pump-7/temperature")
-			out, err := exec.Command(path, args...).CombinedOutput()
-			if err != nil || !strings.Contains(string(out), c.want) {
-				t.Errorf("%s: %v", out, err)
-			}
-		})
-	}
-}
-
-func writePEM(tb testing.TB, dir, name string, blocks ...*pem.Block) string {
-	tb.Helper()
-	path := filepath.Join(dir, name)
-	var b []byte
-	for _, block := range blocks {
-		b = append(b, pem.EncodeToMemory(block)...)
-	}
-	if err := os.WriteFile(path, b, 0o600); err != nil {
-		tb.Fatal(err)
-	}
-	return path
 }
 
 func TestOverTLSADeviceShowsItsCertificate(t *testing.T) {
