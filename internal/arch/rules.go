@@ -61,6 +61,7 @@ var doors = []door{
 	{"github.com/hashicorp/memberlist", []string{"cluster"}},
 	{"github.com/plgd-dev/go-coap", []string{"coap"}},
 	{"github.com/pion/dtls", []string{"coap"}},
+	{"github.com/vishvananda/netlink", []string{"cluster"}},
 	{"github.com/parquet-go", []string{"fsm/segment", "cloudsync"}},
 	{"github.com/urfave/cli", []string{"cmd"}},
 	{"github.com/pelletier/go-toml", []string{"cmd"}},
