@@ -76,7 +76,9 @@ type sighting struct {
 	duplicates uint64
 	refused    uint64
 	last       Refusal
-	ids        run   // of the endpoint it sends from now
+	// Of the endpoint it sends from now: what its message ids told when it came
+	// in, and with its last request.
+	since, now tally
 	earlier    tally // of the endpoints before
 }
 
@@ -126,10 +128,12 @@ func (y *diary) see(device string, q *call, now time.Time) *sighting {
 	if q.from.again {
 		e.duplicates++
 	}
-	if ids := &q.from.peer.ids; e.from != q.from.from || ids.expected < e.ids.expected {
-		e.earlier.add(&e.ids.tally)
+	ids := q.from.peer.ids.tally
+	if e.from != q.from.from || ids.expected < e.now.expected { // it moved, or its endpoint was forgotten
+		e.earlier.add(e.now.less(e.since))
+		e.from, e.since = q.from.from, ids.less(tally{expected: min(1, ids.expected)})
 	}
-	e.from, e.ids = q.from.from, q.from.peer.ids
+	e.now = ids
 	return e
 }
 
@@ -180,7 +184,7 @@ func (s *Server) Diary(device string) (entry Entry, ok bool) {
 		return Entry{}, false
 	}
 	ids := e.earlier
-	ids.add(&e.ids.tally)
+	ids.add(e.now.less(e.since))
 	entry = Entry{
 		Seen: e.seen.UTC(), Address: e.from.String(), Over: e.over,
 		Requests: e.requests, Blocks: e.blocks, Readings: e.readings.Load(), Duplicates: e.duplicates, Refused: e.refused,

@@ -141,6 +141,18 @@ func TestLossIsToldFromGapsOfTheWholeEndpoint(t *testing.T) {
 	}
 }
 
+func TestADeviceThatSendsFromTwoAddressesIsNotCountedTwice(t *testing.T) {
+	server := newStore(t).serve(t)
+	here, there := dialRaw(t, server.Addr().String()), dialRaw(t, server.Addr().String())
+	for id := range uint16(20) {
+		here.exchange(post(t, 2*id, fmt.Sprint("h", id), "1"))
+		there.exchange(post(t, id, fmt.Sprint("t", id), "1"))
+	}
+	if e := diary(t, server, "pump-7"); e.Expected != 40 || e.Missing != 0 {
+		t.Errorf("%d expected, %d missing; want the 40 that came, as nothing is told across moves", e.Expected, e.Missing)
+	}
+}
+
 func TestARequestThatWaitsForAProofCameOnce(t *testing.T) {
 	s := newStore(t)
 	server := s.serve(t)

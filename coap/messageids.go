@@ -18,10 +18,16 @@ type tally struct {
 	restarts uint32 // runs begun after the first
 }
 
-func (t *tally) add(o *tally) {
+func (t *tally) add(o tally) {
 	t.expected += o.expected
 	t.missing += o.missing
 	t.restarts += o.restarts
+}
+
+// less is what came after an earlier tally of the same ids. Missing ones that
+// were only late may have been told before.
+func (t tally) less(o tally) tally {
+	return tally{t.expected - o.expected, t.missing - min(t.missing, o.missing), t.restarts - o.restarts}
 }
 
 // run follows the message ids of an endpoint. Most stacks count them up by one
