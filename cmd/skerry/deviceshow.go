@@ -51,36 +51,46 @@ func deviceShow(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	card, err := cl.DeviceCard(c.Context, name[0], "linearizable")
-	unknown := client.StatusCode(err) == http.StatusNotFound
-	if err != nil && !unknown {
+	answer := deviceAnswer{Device: name[0], Latest: []client.Reading{}, Seen: []sighting{}, Silent: []silence{}}
+	card, unknown := cl.DeviceCard(c.Context, name[0], "linearizable")
+	switch {
+	case unknown == nil:
+		answer.Registered, answer.Latest = card.Registered, card.Latest
+	case client.StatusCode(unknown) != http.StatusNotFound:
+		return unknown
+	}
+	if err := answer.collect(c, cl, card.Seen); err != nil {
 		return err
 	}
-	own, err2 := cl.Status(c.Context)
-	if err2 != nil {
-		return err2
+	if unknown != nil && len(answer.Seen) == 0 {
+		return unknown
 	}
-	members, err2 := cl.Members(c.Context)
-	if err2 != nil {
-		return err2
+	return show(c, answer, answer.print)
+}
+
+// collect adds what each node noted; own is what the asked one did.
+func (a *deviceAnswer) collect(c *cli.Context, cl *client.Client, own *coap.Entry) error {
+	status, err := cl.Status(c.Context)
+	if err != nil {
+		return err
 	}
-	answer := deviceAnswer{Device: name[0], Registered: card.Registered, Latest: card.Latest, Seen: []sighting{}, Silent: []silence{}}
+	members, err := cl.Members(c.Context)
+	if err != nil {
+		return err
+	}
 	for i := range members {
-		entry, why := card.Seen, ""
-		if members[i].Name != own.Node {
-			entry, why = diaryOf(c, &members[i], name[0])
+		entry, why := own, ""
+		if members[i].Name != status.Node {
+			entry, why = diaryOf(c, &members[i], a.Device)
 		}
 		switch {
 		case why != "":
-			answer.Silent = append(answer.Silent, silence{members[i].Name, why})
+			a.Silent = append(a.Silent, silence{members[i].Name, why})
 		case entry != nil:
-			answer.Seen = append(answer.Seen, sightingOf(members[i].Name, entry))
+			a.Seen = append(a.Seen, sightingOf(members[i].Name, entry))
 		}
 	}
-	if unknown && len(answer.Seen) == 0 {
-		return err // as the asked node said it
-	}
-	return show(c, answer, answer.print)
+	return nil
 }
 
 func sightingOf(node string, e *coap.Entry) sighting {
