@@ -15,9 +15,6 @@ func TestCalifornium(t *testing.T) {
 		t.Fatalf("%v: %v: %s", compile, err, out)
 	}
 	device := driver{command: []string{program(t, "java"), "-cp", jars + ":" + classes, "Californium"}}
-	n := startSite(t, 1).nodes[0]
-	testReading(t, n, device)
-	testBlocks(t, n, device, "CON", "NON")
-	testObserve(t, n, device)
-	testDiscovery(t, n, device)
+	t.Run("plain", func(t *testing.T) { testAll(t, plain(t), device) })
+	t.Run("with a key", func(t *testing.T) { testAll(t, secure(t), device) })
 }

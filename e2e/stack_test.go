@@ -38,10 +38,6 @@ type exchange struct {
 // anyFormat stands for no Content-Format and no Accept.
 const anyFormat = -1
 
-func ask(method, url string) exchange {
-	return exchange{method: method, url: url, format: anyFormat, accept: anyFormat}
-}
-
 // response is what a device heard.
 type response struct {
 	Code    string `json:"code"` // as 2.05; "" where the stack does not tell

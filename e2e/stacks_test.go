@@ -16,11 +16,8 @@ import (
 // changes is how many changes of a reading an observer is to hear of.
 const changes = 100
 
-// Content-Formats that the tests use (RFC 7252 section 12.3).
-const (
-	octetStream = 42
-	linkFormat  = 40
-)
+// octetStream is a Content-Format (RFC 7252 section 12.3).
+const octetStream = 42
 
 // bodies are the sizes of what goes up in blocks, and blocks the sizes of those.
 var (
@@ -28,59 +25,97 @@ var (
 	blocks = []int{64, 1024}
 )
 
-// TestLibcoap, TestAiocoap and TestNpmCoap let the stacks of devices do what
-// devices do; TestCalifornium is with the engines.
-func TestLibcoap(t *testing.T) {
-	device := libcoap{plain: program(t, "coap-client-notls"), secure: program(t, "coap-client-openssl")}
-	n := startSite(t, 1).nodes[0]
-	testReading(t, n, device)
-	testBlocks(t, n, device, "CON", "NON")
-	testObserve(t, n, device)
-	testDiscovery(t, n, device)
+// entrance is a way into a node for one device.
+type entrance struct {
+	node   *node
+	base   string // scheme, host and port
+	device string // whose readings these are
+	// identity and key are the device's where the base is coaps.
+	identity string
+	key      []byte
 }
 
+// ask is an exchange at this entrance.
+func (e entrance) ask(method, path string) exchange {
+	return exchange{
+		method: method, url: e.base + path, format: anyFormat, accept: anyFormat,
+		identity: e.identity, key: e.key,
+	}
+}
+
+// plain starts a node and enters it without DTLS.
+func plain(t *testing.T) entrance {
+	t.Helper()
+	n := startSite(t, 1).nodes[0]
+	return entrance{node: n, base: "coap://" + n.coap, device: "pump-7"}
+}
+
+// secure starts a node with a door for DTLS, adds a device and enters with its
+// key: one that was made for it, or that flags name.
+func secure(t *testing.T, flags ...string) entrance {
+	t.Helper()
+	door := freeAddresses(t, 1)[0].coap
+	n := startSite(t, 1, "--coaps", door).nodes[0]
+	var made struct{ Identity, Secret string }
+	n.command(&made, append([]string{"device", "add", "pump-7"}, flags...)...)
+	return entrance{node: n, base: "coaps://" + door, device: "pump-7", identity: made.Identity, key: []byte(made.Secret)}
+}
+
+// TestLibcoap and those after it let the stacks of devices do what devices do.
+// TestCalifornium is with the engines.
+func TestLibcoap(t *testing.T) {
+	device := libcoap{plain: program(t, "coap-client-notls"), secure: program(t, "coap-client-openssl")}
+	t.Run("plain", func(t *testing.T) { testAll(t, plain(t), device) })
+	t.Run("with a key", func(t *testing.T) { testAll(t, secure(t), device) })
+}
+
+// TestAiocoap has a short key: aiocoap's DTLS is tinydtls, which takes 16 bytes
+// at most.
 func TestAiocoap(t *testing.T) {
 	device := driver{command: []string{peer(t, "aiocoap/bin/python"), "clients/aiocoap_device.py"}}
-	n := startSite(t, 1).nodes[0]
-	testReading(t, n, device)
-	testBlocks(t, n, device, "CON", "NON")
-	testObserve(t, n, device)
-	testDiscovery(t, n, device)
+	t.Run("plain", func(t *testing.T) { testAll(t, plain(t), device) })
+	t.Run("with a key", func(t *testing.T) { testAll(t, secure(t, "--psk", "GJMUUUDUWYASAQSZ"), device) })
 }
 
 // TestNpmCoap has no NON bodies in blocks: the library sends each block of a
 // body as a CON (segmentation.js), whatever was asked for. It has no DTLS
 // either: node-coap-client has.
 func TestNpmCoap(t *testing.T) {
-	device := nodeDriver(t, "clients/npmcoap_device.js")
-	n := startSite(t, 1).nodes[0]
-	testReading(t, n, device)
-	testBlocks(t, n, device, "CON")
-	testObserve(t, n, device)
-	testDiscovery(t, n, device)
+	e, device := plain(t), nodeDriver(t, "clients/npmcoap_device.js")
+	testReading(t, e, device)
+	testBlocks(t, e, device, "CON")
+	testObserve(t, e, device)
+	testDiscovery(t, e, device)
 }
 
 // TestNodeCoapClient posts and reads what is small, without DTLS: the library
 // neither rejects a ping nor passes over an option that it does not know, so it
 // cannot prove its address. It sends no bodies in blocks.
 func TestNodeCoapClient(t *testing.T) {
-	n := startSite(t, 1).nodes[0]
-	testReading(t, n, nodeDriver(t, "clients/nodecoapclient_device.js"))
+	device := nodeDriver(t, "clients/nodecoapclient_device.js")
+	t.Run("plain", func(t *testing.T) { testReading(t, plain(t), device) })
 }
 
 // TestCoapCLI lets a stack of 2019 post, read and observe: npm's coap-cli 0.7.1
 // has coap 0.23.1 inside. It sends no queries.
 func TestCoapCLI(t *testing.T) {
-	device := coapCLI{node: program(t, "node"), script: peer(t, "node/node_modules/coap-cli/index.js")}
-	n := startSite(t, 1).nodes[0]
-	testReading(t, n, device)
-	testObserve(t, n, device)
+	e, device := plain(t), coapCLI{node: program(t, "node"), script: peer(t, "node/node_modules/coap-cli/index.js")}
+	testReading(t, e, device)
+	testObserve(t, e, device)
 }
 
 func nodeDriver(t *testing.T, path string) driver {
 	t.Helper()
 	modules := peer(t, "node/node_modules")
 	return driver{command: []string{program(t, "node"), path}, env: []string{"NODE_PATH=" + modules}}
+}
+
+// testAll is all that a device does.
+func testAll(t *testing.T, e entrance, device stack) {
+	testReading(t, e, device)
+	testBlocks(t, e, device, "CON", "NON")
+	testObserve(t, e, device)
+	testDiscovery(t, e, device)
 }
 
 // want asks once and checks the code, where the stack tells it.
@@ -93,16 +128,14 @@ func want(t *testing.T, device stack, x exchange, code string) []byte {
 	return a.Payload
 }
 
-func testReading(t *testing.T, n *node, device stack) {
+func testReading(t *testing.T, e entrance, device stack) {
 	for _, kind := range []string{"CON", "NON"} {
 		t.Run("a reading that was posted as "+kind+" is read", func(t *testing.T) {
-			post := ask("post", fmt.Sprintf("coap://%s/r/pump-%s/t", n.coap, kind))
+			path := "/r/" + e.device + "/" + kind
+			post := e.ask("post", path)
 			post.payload, post.non = []byte("21.5"), kind == "NON"
 			want(t, device, post, "2.04")
-			if got := n.valuesOf("pump-" + kind); got != "21.5" {
-				t.Errorf("stored %q, want 21.5", got)
-			}
-			get := ask("get", post.url)
+			get := e.ask("get", path)
 			get.non = post.non
 			if got := want(t, device, get, "2.05"); string(got) != "21.5" {
 				t.Errorf("read %q, want 21.5", got)
@@ -113,18 +146,19 @@ func testReading(t *testing.T, n *node, device stack) {
 
 // testBlocks sends bodies of each size up in blocks of each size, as messages of
 // each kind, and reads them down again.
-func testBlocks(t *testing.T, n *node, device stack, kinds ...string) {
+func testBlocks(t *testing.T, e entrance, device stack, kinds ...string) {
 	for _, kind := range kinds {
 		for _, size := range bodies {
 			for _, block := range blocks {
 				name := fmt.Sprintf("%d bytes go up and down in %s blocks of %d", size, kind, block)
 				t.Run(name, func(t *testing.T) {
 					body := randomBody(size)
-					put := ask("put", fmt.Sprintf("coap://%s/r/camera-%s-%d/blob%d", n.coap, kind, block, size))
+					path := fmt.Sprintf("/r/%s/%s-%d-%d", e.device, kind, size, block)
+					put := e.ask("put", path)
 					put.payload, put.format = body, octetStream
 					put.block, put.non = block, kind == "NON"
 					want(t, device, put, "2.04")
-					get := ask("get", put.url)
+					get := e.ask("get", path)
 					get.block, get.non = block, put.non
 					if got := want(t, device, get, "2.05"); !bytes.Equal(got, body) {
 						t.Errorf("%d bytes come back (%.20x), want the %d that were sent (%.20x)", len(got), got, size, body)
@@ -144,15 +178,15 @@ func randomBody(size int) []byte {
 
 // testObserve changes a reading again and again, each time when the observer
 // has heard of the last change.
-func testObserve(t *testing.T, n *node, device stack) {
+func testObserve(t *testing.T, e entrance, device stack) {
 	t.Run(fmt.Sprintf("an observer hears of %d changes", changes), func(t *testing.T) {
-		url := fmt.Sprintf("coap://%s/r/watched/t", n.coap)
-		n.post(url, 0)
-		heard := device.observe(t, ask("get", url), 1+changes)
+		path := "/r/" + e.device + "/watched"
+		e.node.post(path, 0)
+		heard := device.observe(t, e.ask("get", path), 1+changes)
 		var got []string
 		for i := range 1 + changes {
 			if i > 0 {
-				n.post(url, i)
+				e.node.post(path, i)
 			}
 			select {
 			case a, ok := <-heard:
@@ -174,9 +208,10 @@ func testObserve(t *testing.T, n *node, device stack) {
 	})
 }
 
-// post posts a number as a message of its own.
-func (n *node) post(url string, value int) {
+// post posts a number as another client.
+func (n *node) post(path string, value int) {
 	n.t.Helper()
+	url := "coap://" + n.coap + path
 	client := program(n.t, "coap-client-notls")
 	code, err := coapPost(n.t.Context(), client, url, strconv.Itoa(value))
 	if err != nil || code != "2.04" {
@@ -184,10 +219,10 @@ func (n *node) post(url string, value int) {
 	}
 }
 
-func testDiscovery(t *testing.T, n *node, device stack) {
-	core := fmt.Sprintf("coap://%s/.well-known/core", n.coap)
+func testDiscovery(t *testing.T, e entrance, device stack) {
+	const core = "/.well-known/core"
 	t.Run("what the gateway offers is listed", func(t *testing.T) {
-		links := string(want(t, device, ask("get", core), "2.05"))
+		links := string(want(t, device, e.ask("get", core), "2.05"))
 		for _, path := range []string{"/r", "/d", "/time", "/rd"} {
 			if !strings.Contains(links, "<"+path+">") {
 				t.Errorf("%s is not in %s", path, links)
@@ -195,7 +230,7 @@ func testDiscovery(t *testing.T, n *node, device stack) {
 		}
 	})
 	t.Run("a filter finds the resource directory alone", func(t *testing.T) {
-		links := string(want(t, device, ask("get", core+"?rt=core.rd"), "2.05"))
+		links := string(want(t, device, e.ask("get", core+"?rt=core.rd"), "2.05"))
 		if !strings.HasPrefix(links, "</rd>;") || strings.Contains(links, "</time>") {
 			t.Errorf("got %s, want </rd> alone", links)
 		}

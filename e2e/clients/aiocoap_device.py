@@ -35,7 +35,7 @@ def tell(response):
     print(json.dumps({"code": response.code.dotted, "payload": body}), flush=True)
 
 
-async def message(context, args):
+def message(args):
     request = aiocoap.Message(code=getattr(aiocoap, args.method.upper()), uri=args.url)
     request.transport_tuning = aiocoap.Unreliable() if args.non else aiocoap.Reliable()
     if args.payload:
@@ -48,11 +48,11 @@ async def message(context, args):
     if args.observe is not None:
         request.opt.observe = 0
     if args.block:
-        exponent = args.block.bit_length() - 5
-        await context.find_remote_and_interface(request)
-        request.remote.maximum_block_size_exp = exponent
-        if not request.payload:
-            request.opt.block2 = (0, False, exponent)
+        first = (0, False, args.block.bit_length() - 5)
+        if request.payload:
+            request.opt.block1 = first
+        else:
+            request.opt.block2 = first
     return request
 
 
@@ -63,7 +63,7 @@ async def main():
         psk = {"psk": {"hex": args.key}, "client-identity": {"ascii": args.identity}}
         origin = args.url.split("/", 3)[:3]
         context.client_credentials.load_from_dict({"/".join(origin) + "/*": {"dtls": psk}})
-    asked = context.request(await message(context, args))
+    asked = context.request(message(args))
     tell(await asked.response)
     left = args.observe or 0
     if left:
