@@ -34,6 +34,7 @@ type parts struct {
 	size1          uint32
 	tag            []byte
 	observe        *uint32
+	echo           []byte // RFC 9175 section 2
 	token          uint64 // of a request; 0 for a new one
 }
 
@@ -53,6 +54,9 @@ func (p *parts) describe(m *message.Message) {
 	if p.tag != nil {
 		m.Add(message.RequestTag, p.tag)
 	}
+	if p.echo != nil {
+		m.Add(message.Echo, p.echo)
+	}
 }
 
 // partsOf reads the blocks of a response.
@@ -60,6 +64,9 @@ func partsOf(m *message.Message) parts {
 	p := parts{block1: blockOf(m, message.Block1), block2: blockOf(m, message.Block2)}
 	if v, ok := m.Uint(message.Observe); ok {
 		p.observe = &v
+	}
+	if v, ok := m.Option(message.Echo); ok {
+		p.echo = bytes.Clone(v)
 	}
 	return p
 }
@@ -102,6 +109,18 @@ func (c *Client) Do(ctx context.Context, r Request) (Response, error) {
 	return Response{}, ErrChanged
 }
 
+// converse sends one message and returns the answer. A server that wants to know
+// first whether its answers arrive is shown that they do.
+func (c *Client) converse(ctx context.Context, r *Request, p *parts) (Response, error) {
+	answer, err := c.exchange(ctx, r, p)
+	if err != nil || answer.Code != message.Unauthorized || answer.echo == nil {
+		return answer, err
+	}
+	shown := *p
+	shown.echo = answer.echo
+	return c.exchange(ctx, r, &shown)
+}
+
 // transfer is a request and its answer, in as many messages as they need.
 type transfer struct {
 	c   *Client
@@ -117,7 +136,7 @@ func (t *transfer) send(ctx context.Context) (Response, error) {
 		if t.r.BlockSize != 0 { // asks for blocks of this size from the first on
 			p.block2 = &block.Option{SZX: t.szx}
 		}
-		return t.c.exchange(ctx, t.r, &p)
+		return t.c.converse(ctx, t.r, &p)
 	}
 	for range maxRestarts {
 		answer, again, err := t.sendBlocks(ctx)
@@ -147,7 +166,7 @@ func (t *transfer) sendBlocks(ctx context.Context) (answer Response, again bool,
 		if o.Num == 0 {
 			p.size1 = uint32(len(t.r.Payload))
 		}
-		answer, err = t.c.exchange(ctx, &one, &p)
+		answer, err = t.c.converse(ctx, &one, &p)
 		if err != nil {
 			return answer, false, err
 		}
@@ -177,7 +196,7 @@ func (t *transfer) rest(ctx context.Context, first Response) (Response, error) {
 			return Response{}, ErrAnswerTooLarge
 		}
 		o = block.Option{Num: uint32(len(whole.Payload) >> (o.SZX + 4)), SZX: o.SZX}
-		next, err := t.c.exchange(ctx, &one, &parts{block2: &o, tag: t.tag})
+		next, err := t.c.converse(ctx, &one, &parts{block2: &o, tag: t.tag})
 		switch {
 		case err != nil || next.Code.Class() != 2:
 			return next, err

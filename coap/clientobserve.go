@@ -45,7 +45,7 @@ func (c *Client) Observe(ctx context.Context, r Request) iter.Seq2[Response, err
 		}
 		defer c.unwatch(s)
 		for again := true; again; {
-			response, err := c.exchange(ctx, &r, &parts{token: s.token, observe: value(observeBegin)})
+			response, err := c.converse(ctx, &r, &parts{token: s.token, observe: value(observeBegin)})
 			if err != nil {
 				yield(Response{}, err)
 				return

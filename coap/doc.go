@@ -24,6 +24,14 @@
 // after it, while it does send a CON again that got no answer. A read that takes
 // over 1.5 s is, and its answer follows in a message of its own.
 //
+// # Bodies in blocks
+//
+// A body that comes in blocks (package block) is one message from its last block
+// on; its key is of that datagram and of the whole body. What the body became is
+// noted with the last block, so that this block, sent again, joins the outcome
+// instead of being refused for the blocks that are gone. Answers are cut when they
+// are sent, and kept while their further blocks are asked for.
+//
 // # Observing
 //
 // What the site has applied is compared, at most every 5 ms, with what observers
