@@ -89,6 +89,53 @@ func TestRecipes(t *testing.T) {
 	}
 }
 
+// TestRecipesWithAKey runs those that have a device in by its key.
+func TestRecipesWithAKey(t *testing.T) {
+	const key = "GJMUUUDUWYASAQSZ" // tinydtls takes it, as the text says
+	e := secure(t, "--psk", key)
+	host, port, err := net.SplitHostPort(strings.TrimPrefix(e.base, "coaps://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	python, compiler := peer(t, "aiocoap/bin/python"), program(t, "gcc")
+	// In C the recipe is another session for the post without a key.
+	withSession := strings.NewReplacer("coap_new_client_session(ctx, NULL, &gateway, COAP_PROTO_UDP)",
+		`secure_session(ctx, &gateway, "pump-7", "KEY")`, "COAP_DEFAULT_PORT", port)
+	for _, c := range []struct {
+		language, before, more string
+		command                func(source string) *exec.Cmd
+	}{
+		{"sh", "", "", func(source string) *exec.Cmd {
+			return exec.CommandContext(t.Context(), "sh", source)
+		}},
+		{"py", "", "", func(source string) *exec.Cmd {
+			return exec.CommandContext(t.Context(), python, source)
+		}},
+		{"c", "#include <string.h>\n#include <coap3/coap.h>\n",
+			withSession.Replace(recipe(t, "ESP-IDF, and libcoap in C", "c")) + postMain, func(source string) *exec.Cmd {
+				built := source + ".out"
+				output(t, exec.CommandContext(t.Context(), compiler, "-Wall", "-Werror", "-o", built, source, "-lcoap-3-openssl"))
+				return exec.CommandContext(t.Context(), built, host)
+			}},
+	} {
+		t.Run(c.language, func(t *testing.T) {
+			device := "by-" + c.language
+			e.node.command(nil, "device", "add", device, "--psk", key)
+			text := strings.NewReplacer(
+				"10.0.0.1", net.JoinHostPort(host, port), "KEY", key, "pump-7", device, "/temperature", "/t",
+			).Replace(c.before + recipe(t, "With a key", c.language) + c.more)
+			source := filepath.Join(t.TempDir(), "post."+c.language)
+			if err := os.WriteFile(source, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			output(t, c.command(source))
+			if got := e.node.valuesOf(device); got != "21.6" {
+				t.Errorf("stored %q, want 21.6", got)
+			}
+		})
+	}
+}
+
 // postMain makes a program of the recipe in C.
 const postMain = `
 int main(int argc, char **argv) {
