@@ -107,14 +107,14 @@ func (g *landing) take(spare []*load) []*load {
 	return all
 }
 
-// land answers what has landed, and sends what waited for it to, until ctx is
-// done.
-func (s *Server) land(ctx context.Context) {
+// land answers what has landed, and sends what waited for it to, until over is
+// closed: when ctx is done no load is on its way for long, but each still lands.
+func (s *Server) land(ctx context.Context, over <-chan struct{}) {
 	box := newOutbox(s)
 	var loads []*load
 	for {
 		select {
-		case <-ctx.Done():
+		case <-over:
 			return
 		case <-s.landed.ready:
 		}

@@ -104,7 +104,8 @@ func (s *Server) Run(ctx context.Context) error {
 	failed := make(chan error, maxDoors)
 	var beside sync.WaitGroup
 	beside.Go(func() { s.sweep(working) })
-	beside.Go(func() { s.land(working) })
+	over := make(chan struct{}) // closed when no load is on its way
+	beside.Go(func() { s.land(working, over) })
 	beside.Go(func() { s.observers.run(working) })
 	if s.groups != nil {
 		s.groups.run(working, &beside)
@@ -118,6 +119,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.work.Wait()
 	late.Stop()
 	cancel()
+	close(over)
 	beside.Wait()
 	err = errors.Join(err, s.closeDoors())
 	close(failed)
