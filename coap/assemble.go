@@ -40,6 +40,9 @@ func (d *desk) assemble(q *call) (whole bool, answer *reply, err error) {
 	in := block.Block{Option: o, Payload: d.msg.Payload, Limit: d.largest(q)}
 	in.ID, in.Peer = d.s.blocks.name(q.from, &d.msg)
 	in.Size1, _ = d.msg.Uint(message.Size1)
+	if q.from.session == nil || !q.from.session.stream {
+		in.Message, in.MessageID = q.from.datagram, d.msg.ID
+	}
 	r := d.s.blocks.uploads.Add(d.now, in)
 	q.to.block1, q.to.blockwise = r.Option.Uint(), true
 	switch r.Kind {

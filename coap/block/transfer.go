@@ -24,6 +24,7 @@ type transfer struct {
 	holder  *holder
 	body    body
 	touched time.Time
+	last    uint16 // id of the message that brought the last block
 	pool    *pool
 	place   *list.Element // in pool
 }
@@ -60,7 +61,7 @@ func (u *Uploads) open(now time.Time, b *Block) Kind {
 		}
 		u.drop(own)
 	}
-	t := &transfer{id: b.ID, holder: h, touched: now}
+	t := &transfer{id: b.ID, holder: h, touched: now, last: b.MessageID}
 	cost := transferCost + t.body.need(len(b.Payload))
 	held := h.bytes
 	yields := func(v *transfer) bool { return v.idle(now) || v.holder.bytes >= held }
@@ -92,7 +93,7 @@ func (u *Uploads) extend(now time.Time, t *transfer, b *Block) Kind {
 	}
 	t.pool.remove(t)
 	u.going.take(t)
-	t.touched = now
+	t.touched, t.last = now, b.MessageID
 	u.resize(t, func() { t.body.append(b.Payload) })
 	return Continue
 }

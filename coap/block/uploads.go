@@ -52,6 +52,11 @@ type Block struct {
 	Payload []byte
 	Size1   uint32 // of the whole body, as the client says; 0 where it does not
 	Limit   int    // of the whole body, in bytes: it depends on what the body is for
+
+	// Message is the whole message, which a copy of it shares, and MessageID its
+	// id; nil where none comes twice.
+	Message   []byte
+	MessageID uint16
 }
 
 // Kind is what became of a block, and so what to answer.
@@ -95,6 +100,7 @@ type Uploads struct {
 	opened    pool // one block has come
 	going     pool // more have
 	finished  finished
+	taken     taken
 }
 
 // NewUploads returns an empty Uploads. It panics where the limits break a rule.
@@ -102,7 +108,7 @@ func NewUploads(l UploadLimits) *Uploads {
 	if err := l.Validate(); err != nil {
 		panic(err)
 	}
-	u := &Uploads{limits: l, transfers: map[ID]*transfer{}, peers: map[Peer]*holder{}, finished: newFinished()}
+	u := &Uploads{limits: l, transfers: map[ID]*transfer{}, peers: map[Peer]*holder{}, finished: newFinished(), taken: newTaken()}
 	u.opened.limit = l.Bytes / openedShare
 	u.going.limit = l.Bytes - u.opened.limit
 	return u
@@ -112,9 +118,10 @@ func NewUploads(l UploadLimits) *Uploads {
 //
 // A block that is there already is answered as it was. One with other bytes,
 // the first one among them, makes the transfer go on from there: so a client
-// that begins anew is understood, and a copy that was late does no harm. A
-// client may go on with smaller blocks at any time, with larger ones where they
-// begin at a multiple of their size.
+// that begins anew is understood. A late copy of a block of an earlier body
+// changes nothing: its message was taken before, and its id is from before that
+// of the block which came last. A client may go on with smaller blocks at any
+// time, with larger ones where they begin at a multiple of their size.
 func (u *Uploads) Add(now time.Time, b Block) Result {
 	if !b.Option.fits(len(b.Payload)) {
 		return Result{Kind: Bad}
@@ -123,6 +130,9 @@ func (u *Uploads) Add(now time.Time, b Block) Result {
 	defer u.mu.Unlock()
 	u.expire(now)
 	kind, whole := u.add(now, &b)
+	if kind == Continue || kind == Whole {
+		u.taken.put(&b)
+	}
 	r := Result{Kind: kind, Option: b.Option, Body: whole}
 	if kind == Incomplete {
 		if note, ok := u.finished.get(&b, now); ok {
@@ -143,17 +153,28 @@ func (u *Uploads) add(now time.Time, b *Block) (Kind, []byte) {
 		return TooLarge, nil
 	case t == nil && offset > 0 || t != nil && offset > t.body.size:
 		return Incomplete, nil
-	case !b.Option.More:
-		return Whole, u.finish(now, t, b)
-	case t != nil && t.body.has(offset, b.Payload):
+	case t != nil && b.Option.More && t.body.has(offset, b.Payload):
 		u.touch(t, now)
 		return Continue, nil
+	case t != nil && u.late(now, t, b):
+		if b.Option.More {
+			return Continue, nil
+		}
+		return Incomplete, nil
+	case !b.Option.More:
+		return Whole, u.finish(now, t, b)
 	case offset > 0:
 		return u.extend(now, t, b), nil
 	case t != nil:
 		u.drop(t)
 	}
 	return u.open(now, b), nil
+}
+
+// late tells whether a block is a copy that newer blocks have overtaken. One that
+// meets a transfer that is idle may be of a device that was restarted.
+func (u *Uploads) late(now time.Time, t *transfer, b *Block) bool {
+	return int16(b.MessageID-t.last) < 0 && !t.idle(now) && u.taken.has(b)
 }
 
 // finish hands out the body that b ends. A body of one block is not remembered:
