@@ -245,7 +245,10 @@ func replaced(attributes, by []string) []string {
 // unregister takes a registration out (RFC 9176 section 5.3.2).
 func (d *desk) unregister(ctx context.Context, q *call) (*reply, error) {
 	_, err := d.registration(ctx, q)
-	if err != nil && !errors.Is(err, errNoRegistration) { // the site knows whether it is there, and whether it was
+	switch bound := q.from.session != nil && q.from.session.access != nil; {
+	case errors.Is(err, errNoRegistration) && bound: // it may be another's, which this node does not know yet
+		return d.removed(q)
+	case err != nil && !errors.Is(err, errNoRegistration): // the site knows whether it is there, and whether it was
 		return nil, err
 	}
 	deleted := &reply{code: message.Deleted}
@@ -253,6 +256,19 @@ func (d *desk) unregister(ctx context.Context, q *call) (*reply, error) {
 		of: link.Path("rd", q.at.id), command: fsm.UnregisterCommand{ID: q.at.id},
 		answer: func(o fsm.Outcome) (*reply, error) { return deleted.unless(o) },
 	})
+}
+
+// removed answers the copy of a removal as that was; what else removes what is
+// not there, is refused.
+func (d *desk) removed(q *call) (*reply, error) {
+	if !d.keyed() {
+		return nil, refusedNotBegun
+	}
+	again, waits := d.s.changes.find(d.keyOf(q), d.now)
+	if again == nil && !waits {
+		return nil, errNoRegistration
+	}
+	return again, nil
 }
 
 // registration is the one that a request changes, which its sender may.
