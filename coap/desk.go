@@ -9,7 +9,6 @@ import (
 	"skerry/coap/datagram"
 	"skerry/coap/key"
 	"skerry/coap/message"
-	"skerry/fsm"
 )
 
 // desk serves the messages that one goroutine reads, whatever they came over:
@@ -28,8 +27,7 @@ type desk struct {
 	now      time.Time
 	expected int // messages
 	flights  []*flight
-	chunk    []flight     // where they lie: 64 posts cost one allocation
-	records  []fsm.Record // theirs, in the same way
+	chunk    *chunk // where the last of them lies, nil before the first
 	verdicts []verdict
 }
 
@@ -64,13 +62,17 @@ type call struct {
 // begin begins a turn of about n messages.
 func (d *desk) begin(now time.Time, n int) {
 	d.now, d.expected = now, n
-	d.flights, d.chunk, d.records, d.verdicts = d.flights[:0], nil, nil, d.verdicts[:0]
+	d.flights, d.verdicts = d.flights[:0], d.verdicts[:0]
 }
 
 // end gives the turn's posts to the intake and sends what was answered.
 func (d *desk) end(ctx context.Context) {
 	if len(d.flights) > 0 {
 		d.submit(ctx)
+	}
+	if d.chunk != nil {
+		d.chunk.done()
+		d.chunk = nil
 	}
 	d.out.flush()
 }
@@ -90,18 +92,34 @@ func (d *desk) submit(ctx context.Context) {
 		case isRefused:
 			d.turnAway(&d.flights[i].post, v.refused)
 		}
+		if v.kind != isTaken {
+			d.flights[i].chunk.done()
+		}
 	}
-	clear(d.flights) // keep no reading alive
-	d.chunk, d.records = nil, nil
 }
 
-// fly takes a post up into the turn.
-func (d *desk) fly(p *post) {
-	if len(d.chunk) == cap(d.chunk) {
-		d.chunk = make([]flight, 0, max(1, d.expected))
+// room is the chunk of the next post, which has room for its flight and its
+// record.
+func (d *desk) room() *chunk {
+	if d.chunk != nil && d.chunk.full() { // requests that were held came on top
+		d.chunk.done()
+		d.chunk = nil
 	}
-	d.chunk = append(d.chunk, flight{post: *p, arrived: d.now})
-	d.flights = append(d.flights, &d.chunk[len(d.chunk)-1])
+	if d.chunk == nil {
+		d.chunk = d.s.chunks.get(d.expected)
+	}
+	return d.chunk
+}
+
+// fly takes a post up into the turn, in the chunk where its record lies.
+func (d *desk) fly(p *post) {
+	k := d.chunk
+	if k == nil || len(k.flights) == cap(k.flights) {
+		k = d.room()
+	}
+	k.used.Add(1)
+	k.flights = append(k.flights, flight{post: *p, arrived: d.now, chunk: k})
+	d.flights = append(d.flights, &k.flights[len(k.flights)-1])
 }
 
 // turnAway refuses a post of which nothing was sent, unless the site remembers

@@ -44,6 +44,7 @@ type flight struct {
 	// doubtful is set when an earlier copy was sent and not decided. Then no
 	// answer may say that nothing was stored.
 	doubtful bool
+	chunk    *chunk     // where it lies
 	more     []envelope // copies, of the same or another endpoint; guarded by intake.mu
 }
 
@@ -101,6 +102,7 @@ type verdictKind uint8
 
 const (
 	isTaken   verdictKind = iota // its answer comes with the outcome
+	isJoined                     // its answer comes with the outcome of the copy ahead of it
 	isKnown                      // an earlier copy is stored: 2.04
 	isRefused                    // nothing of this copy was sent
 )
@@ -176,15 +178,15 @@ func (f *flight) join(copied *flight) verdict {
 		return verdict{isRefused, refusedConflict}
 	}
 	if f.to.same(&copied.to) || len(f.more) == maxWaiters {
-		return verdict{kind: isTaken}
+		return verdict{kind: isJoined}
 	}
 	for i := range f.more {
 		if f.more[i].same(&copied.to) {
-			return verdict{kind: isTaken}
+			return verdict{kind: isJoined}
 		}
 	}
 	f.more = append(f.more, copied.to)
-	return verdict{kind: isTaken}
+	return verdict{kind: isJoined}
 }
 
 func (in *intake) pop() *load {

@@ -77,8 +77,7 @@ func (d *desk) keyed() bool {
 	return d.keys != nil
 }
 
-// one is the reading of a body with one value. It lies in the read's own chunk
-// of records, so that 64 posts cost one allocation.
+// one is the reading of a body with one value. It lies in the turn's chunk.
 func (d *desk) one(q *call, format uint32) ([]fsm.Record, error) {
 	rec, err := single(format, q.body)
 	if err != nil {
@@ -88,12 +87,10 @@ func (d *desk) one(q *call, format uint32) ([]fsm.Record, error) {
 	if err := rec.Validate(); err != nil {
 		return nil, refuse(message.BadRequest, "%s", err)
 	}
-	if d.records == nil {
-		d.records = make([]fsm.Record, 0, d.expected) // grows only when requests that were held are served
-	}
-	d.records = append(d.records, rec)
-	n := len(d.records)
-	return d.records[n-1 : n : n], nil
+	k := d.room()
+	k.records = append(k.records, rec)
+	n := len(k.records)
+	return k.records[n-1 : n : n], nil
 }
 
 func pack(q *call, format uint32, given bool) ([]fsm.Record, error) {

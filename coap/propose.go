@@ -169,6 +169,7 @@ func (s *Server) settle(box *outbox, l *load) {
 	for i, f := range l.flights {
 		known := err != nil || result.Outcomes[i].Known
 		s.answerFlight(box, f, fates[i], refusals[i], known)
+		f.chunk.done()
 	}
 }
 
@@ -196,6 +197,7 @@ func (s *Server) turnAway(box *outbox, l *load, now time.Time) {
 	s.intake.land(l, fates, now)
 	for i, f := range l.flights {
 		s.answerFlight(box, f, fates[i], refusals[i], true)
+		f.chunk.done()
 	}
 }
 

@@ -36,6 +36,7 @@ type Server struct {
 
 	offer  func(context.Context, fsm.Command, func(fsm.Result, error))
 	landed landing
+	chunks chunks
 
 	work  sync.WaitGroup // loads on their way and slow reads
 	slow  chan struct{}  // a place for each slow read at work
