@@ -44,6 +44,18 @@ func (v *View) LatestOf(device string) []fsm.Reading {
 	return list
 }
 
+// CountOf is how many resources a device has; it counts no further than most.
+func (v *View) CountOf(device string, most int) (n int) {
+	v.read(func(s *fsm.State) {
+		for range s.SeriesOf(device) {
+			if n++; n >= most {
+				return
+			}
+		}
+	})
+	return n
+}
+
 // LastOf is the seq of the reading of a device that entered the site last, 0 for
 // none.
 func (v *View) LastOf(device string) (seq fsm.Seq) {

@@ -24,6 +24,8 @@ type Store interface {
 type Readings interface {
 	Latest(device, resource string) (fsm.Reading, bool)
 	LatestOf(device string) []fsm.Reading
+	// CountOf is how many resources a device has; it counts no further than most.
+	CountOf(device string, most int) int
 	Range(ctx context.Context, q cluster.Query) (cluster.Page, error)
 }
 

@@ -18,6 +18,8 @@ import (
 const (
 	// maxHistory is how many readings a history has at most.
 	maxHistory = 1000
+	// manyResources of a device are too many to be read between two messages.
+	manyResources = 128
 	// slowReads is how many reads that may touch a disk are at work at once;
 	// more are refused with 4.29.
 	slowReads = 8
@@ -53,17 +55,27 @@ func (d *desk) look(ctx context.Context, q *call, g read) (*reply, error) {
 	if further := d.resume(q); further != nil {
 		return further, nil
 	}
-	if err := d.observes(ctx, q, &g); err != nil {
+	if err := d.observes(q, &g); err != nil {
 		return nil, err
 	}
-	if (g.slow() || q.to.watch != nil) && !d.proven(q.from) { // before work is done that one datagram does not pay for
+	beside := g.slow() || d.s.crowded(ctx, &g)
+	if (beside || q.to.watch != nil) && !d.proven(q.from) { // before work is done that one datagram does not pay for
 		d.challenge(q)
 		return nil, nil
 	}
-	if !g.slow() {
-		return d.s.answer(ctx, &g)
+	if !beside {
+		return d.s.answer(ctx, &g, q.to.watch)
 	}
 	return nil, d.s.readBeside(ctx, g, q.to)
+}
+
+// crowded tells whether all of a device is asked for, and that is much.
+func (s *Server) crowded(ctx context.Context, g *read) bool {
+	if g.place != atDevice || g.selectors != nil {
+		return false
+	}
+	view, err := s.cfg.View(ctx)
+	return err == nil && view.CountOf(g.device, manyResources+1) > manyResources
 }
 
 // read decodes a GET.
@@ -132,14 +144,15 @@ func instant(s string) (int64, error) {
 	return micros, err
 }
 
-// slow tells whether the read may touch a disk: those are done beside the reader.
+// slow tells whether the read may touch a disk: those are done beside who reads
+// messages.
 func (g *read) slow() bool {
 	return g.history || g.wide() || timed(g.selectors) > 0 || g.place == atSeries && g.choosy && g.accept == formatJPEG
 }
 
-// answer reads from the site as this node has applied it. The error is always
-// a *refusal.
-func (s *Server) answer(ctx context.Context, g *read) (*reply, error) {
+// answer reads from the site as this node has applied it, for an observer where
+// w is not nil. The error is always a *refusal.
+func (s *Server) answer(ctx context.Context, g *read, w *watch) (*reply, error) {
 	if g.place == atTime {
 		if g.choosy && g.accept != formatText {
 			return nil, unacceptable("text (0)")
@@ -149,6 +162,9 @@ func (s *Server) answer(ctx context.Context, g *read) (*reply, error) {
 	view, err := s.cfg.View(ctx)
 	if err != nil {
 		return nil, s.refusalOfRead(err)
+	}
+	if w != nil {
+		w.begin(view)
 	}
 	answer, err := g.from(ctx, view)
 	if err != nil {
@@ -280,7 +296,7 @@ func (s *Server) readBeside(ctx context.Context, g read, to envelope) error {
 		box := s.boxes.Get().(*outbox)
 		defer s.boxes.Put(box)
 		ack := s.promise(&to)
-		answer, err := s.answer(ctx, &g)
+		answer, err := s.answer(ctx, &g, to.watch)
 		if err != nil {
 			refused := refusalOf(err)
 			s.stats.refused[refused.reason].Add(1)

@@ -200,7 +200,7 @@ func (d *desk) overhear(ctx context.Context, from *source) {
 	if err != nil || g.wide() { // what is the same at all gateways is asked of one
 		return
 	}
-	answer, err := d.s.answer(ctx, &g)
+	answer, err := d.s.answer(ctx, &g, nil)
 	if err != nil || len(answer.payload) == 0 {
 		return
 	}

@@ -180,6 +180,8 @@ func (s *store) LatestOf(device string) (list []fsm.Reading) {
 	return list
 }
 
+func (s *store) CountOf(device string, most int) int { return min(len(s.LatestOf(device)), most) }
+
 func (s *store) Range(_ context.Context, q cluster.Query) (cluster.Page, error) {
 	var page cluster.Page
 	time.Sleep(s.reading) // a slow disk; of a test whose clock is its own

@@ -1,7 +1,6 @@
 package coap
 
 import (
-	"context"
 	"net/netip"
 
 	"skerry/coap/datagram"
@@ -67,7 +66,7 @@ func (e *envelope) tokenBytes() []byte {
 type watch struct {
 	read    read
 	target  observe.Target
-	version uint64 // of the target, before the answer to the request was made
+	version uint64 // of the target, before the answer to the request is made
 	logTime fsm.LogTime
 	to      envelope // with no watch in it
 	noted   bool     // it is registered, and the message in hand says so:
@@ -76,7 +75,7 @@ type watch struct {
 
 // observes does what the Observe option of a request asks for. Whoever reads
 // without one, or with an unknown value, changes nothing.
-func (d *desk) observes(ctx context.Context, q *call, g *read) error {
+func (d *desk) observes(q *call, g *read) error {
 	wish, ok := d.msg.Uint(message.Observe)
 	switch {
 	case !ok:
@@ -94,15 +93,13 @@ func (d *desk) observes(ctx context.Context, q *call, g *read) error {
 	if err := g.pace.Validate(); err != nil {
 		return refuse(message.BadRequest, "%s", err)
 	}
-	view, err := d.s.cfg.View(ctx)
-	if err != nil {
-		return d.s.refusalOfRead(err)
-	}
-	q.to.watch = &watch{
-		read: *g, target: target, version: versionOf(view, target), logTime: view.LogTime(), to: q.to,
-	}
+	q.to.watch = &watch{read: *g, target: target, to: q.to}
 	return nil
 }
+
+// begin notes what there is before the answer is made, so that no change is
+// missed.
+func (w *watch) begin(view View) { w.version, w.logTime = versionOf(view, w.target), view.LogTime() }
 
 // observed is what a representation changes with; ok is false for one that
 // cannot be observed.
