@@ -21,6 +21,28 @@ const defaultOverlap = 24 * time.Hour
 // itself, byte for byte: that is how CoAP tools take keys on a command line.
 const hexPrefix = "hex:"
 
+// A made secret is 16 letters and digits of 95 random bits: people type it without
+// quotes, and the smallest stacks take it (tinydtls has 16 bytes for a key).
+const (
+	madeLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+	madeLength  = 16
+)
+
+func madeSecret() string {
+	secret := make([]byte, 0, madeLength)
+	for len(secret) < madeLength {
+		var b [1]byte
+		if _, err := rand.Read(b[:]); err != nil {
+			panic(err) // the kernel's random numbers never fail
+		}
+		// What would make the first letters more likely is drawn again.
+		if int(b[0]) < 256/len(madeLetters)*len(madeLetters) {
+			secret = append(secret, madeLetters[int(b[0])%len(madeLetters)])
+		}
+	}
+	return string(secret)
+}
+
 // keyWish is the body of a request for a key; all of it is optional.
 type keyWish struct {
 	Identity string   `json:"identity"`
@@ -87,9 +109,7 @@ func (k *keyWish) command(device string) (fsm.AddKeyCommand, error) {
 		cmd.Overlap = int64(*k.Overlap * 1e6)
 	}
 	if k.Secret == "" {
-		// 26 letters and digits of 130 random bits: typed without quotes by
-		// people, and short enough for stacks that take 32 bytes at most.
-		k.Secret = rand.Text()
+		k.Secret = madeSecret()
 	}
 	cmd.Secret = []byte(k.Secret)
 	if digits, isHex := strings.CutPrefix(k.Secret, hexPrefix); isHex {

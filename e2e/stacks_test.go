@@ -69,12 +69,12 @@ func TestLibcoap(t *testing.T) {
 	t.Run("with a key", func(t *testing.T) { testAll(t, secure(t), device) })
 }
 
-// TestAiocoap has a short key: aiocoap's DTLS is tinydtls, which takes 16 bytes
-// at most.
+// TestAiocoap: aiocoap's DTLS is tinydtls, which takes no key longer than those
+// that skerry makes.
 func TestAiocoap(t *testing.T) {
 	device := driver{command: []string{peer(t, "aiocoap/bin/python"), "clients/aiocoap_device.py"}}
 	t.Run("plain", func(t *testing.T) { testAll(t, plain(t), device) })
-	t.Run("with a key", func(t *testing.T) { testAll(t, secure(t, "--psk", "GJMUUUDUWYASAQSZ"), device) })
+	t.Run("with a key", func(t *testing.T) { testAll(t, secure(t), device) })
 }
 
 // TestNpmCoap has no NON bodies in blocks: the library sends each block of a
@@ -94,6 +94,12 @@ func TestNpmCoap(t *testing.T) {
 func TestNodeCoapClient(t *testing.T) {
 	device := nodeDriver(t, "clients/nodecoapclient_device.js")
 	t.Run("plain", func(t *testing.T) { testReading(t, plain(t), device) })
+	t.Run("with a key", func(t *testing.T) {
+		e := secure(t)
+		testReading(t, e, device)
+		testObserve(t, e, device)
+		testDiscovery(t, e, device)
+	})
 }
 
 // TestCoapCLI lets a stack of 2019 post, read and observe: npm's coap-cli 0.7.1

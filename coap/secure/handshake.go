@@ -39,6 +39,7 @@ func (c *Config) options() []dtls.ServerOption {
 	var suites []dtls.CipherSuiteID
 	options := []dtls.ServerOption{
 		dtls.WithExtendedMasterSecret(dtls.RequestExtendedMasterSecret),
+		dtls.WithServerHelloMessageHook(withoutEmptyList),
 		dtls.WithVerifyConnection(func(s *dtls.State) error {
 			name, kind, err := identityOf(s)
 			if err == nil && kind == X509 && c.Admit != nil && !c.Admit(name) {
