@@ -38,7 +38,9 @@ func (g *streamGuest) Handle(m *message.Message, kind message.Kind, err error) {
 	g.number++
 	from := source{from: g.conn.Remote(), datagram: binary.BigEndian.AppendUint64(nil, g.number)}
 	g.turn(g.ctx, from, len(m.Payload), func(ctx context.Context, d *desk, from *source) {
-		d.msg = *m // its memory is ours for the call
+		own := d.msg
+		defer func() { d.msg = own }()
+		d.msg = *m // its memory is ours for the call only: the desk serves others then
 		if !g.revoked(d, kind, from.from) {
 			d.judge(ctx, from, kind, err)
 		}
