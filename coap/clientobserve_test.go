@@ -193,7 +193,10 @@ func TestClientAsksAgainWhenAllIsSilent(t *testing.T) {
 	defer cancel()
 	seen := make(chan string, 3)
 	observing.Go(func() {
-		for response := range client.Observe(ctx, coap.Request{Method: message.GET, Path: []string{"x"}}) {
+		for response, err := range client.Observe(ctx, coap.Request{Method: message.GET, Path: []string{"x"}}) {
+			if err != nil {
+				return // by the end of the test
+			}
 			seen <- string(response.Payload)
 		}
 	})

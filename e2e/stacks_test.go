@@ -178,7 +178,7 @@ func testBlocks(t *testing.T, e entrance, device stack, kinds ...string) {
 func randomBody(size int) []byte {
 	source := rand.NewChaCha8([32]byte{byte(size)})
 	body := make([]byte, size)
-	source.Read(body) // never fails
+	_, _ = source.Read(body) // never fails
 	return body
 }
 

@@ -3,9 +3,11 @@ package stream_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -219,7 +221,7 @@ func (p *peer) wantEnd() {
 	p.tb.Helper()
 	for {
 		if _, err := p.read(); err != nil {
-			if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
 				p.tb.Fatal("the connection does not end")
 			}
 			return
