@@ -32,6 +32,13 @@ func (v *View) Document(device string, kind fsm.DocumentKind) (d fsm.Document, o
 	return d, ok
 }
 
+// DocumentDevices are the devices that have a document, by name. The slice is
+// the caller's.
+func (v *View) DocumentDevices() (names []string) {
+	v.read(func(s *fsm.State) { names = s.DocumentDevices() })
+	return names
+}
+
 // Registrations are the entries of the resource directory whose time is not
 // over, by ID. The slice is the caller's.
 func (v *View) Registrations() (list []fsm.Registration) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,6 +24,8 @@ const (
 type Inventory interface {
 	// Devices are the devices that posted, with their resources, all sorted.
 	Devices() []cluster.Device
+	// DocumentDevices are the devices that have documents, sorted.
+	DocumentDevices() []string
 }
 
 // Gateway is the devices' door of one of the site's nodes.
@@ -197,11 +200,17 @@ func (g *Gateway) uri() string {
 	return (&url.URL{Scheme: "coap", Host: host}).String()
 }
 
-// twins answers with the places of all devices' documents.
+// twins answers with the places of all devices' documents: of those that posted,
+// and of those that have documents alone.
 func (g *read) twins(view Inventory) (*reply, error) {
-	var found []link.Link
+	names := view.DocumentDevices()
 	for _, device := range view.Devices() {
-		found = g.search.add(found, describe(link.Path("d", device.Name), "skerry.twin", number("ct", formatLinks)))
+		names = append(names, device.Name)
+	}
+	slices.Sort(names)
+	var found []link.Link
+	for _, name := range slices.Compact(names) {
+		found = g.search.add(found, describe(link.Path("d", name), "skerry.twin", number("ct", formatLinks)))
 		if len(found) >= maxListed {
 			break
 		}

@@ -8,6 +8,7 @@ import (
 	"skerry/coap"
 	"skerry/coap/link"
 	"skerry/coap/message"
+	"skerry/fsm"
 )
 
 // targets are the targets of a reply's links.
@@ -99,6 +100,13 @@ func TestDiscovery(t *testing.T) {
 	t.Run("the twins of all devices", func(t *testing.T) {
 		got := peer.ask(ask{id: 107, method: message.GET, path: "d"}).targets(t)
 		if strings.Join(got, " ") != "/d/hall%2Fk%C3%BCche /d/pump-7" {
+			t.Errorf("got %s", got)
+		}
+	})
+	t.Run("of a device with a document alone too", func(t *testing.T) {
+		s.change(t, fsm.PutDocumentCommand{Device: "new", Kind: fsm.Desired, Body: []byte("1")})
+		got := peer.ask(ask{id: 108, method: message.GET, path: "d", query: "href=/d/n*"}).targets(t)
+		if strings.Join(got, " ") != "/d/new" {
 			t.Errorf("got %s", got)
 		}
 	})

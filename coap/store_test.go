@@ -220,6 +220,12 @@ func (s *store) Document(device string, kind fsm.DocumentKind) (fsm.Document, bo
 	return s.state.Document(device, kind)
 }
 
+func (s *store) DocumentDevices() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state.DocumentDevices()
+}
+
 func (s *store) Registrations() []fsm.Registration {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -143,3 +143,15 @@ func (s *State) Document(device string, kind DocumentKind) (Document, bool) {
 	}
 	return Document{}, false
 }
+
+// DocumentDevices are the devices that have a document, by name.
+func (s *State) DocumentDevices() []string {
+	names := make([]string, 0, s.documents.count())
+	for kind := range s.documents.kinds {
+		for name := range s.documents.kinds[kind].all() {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

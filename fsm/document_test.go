@@ -64,6 +64,22 @@ func TestDocument_Lives(t *testing.T) {
 	}
 }
 
+func TestDocument_DevicesAreListedOnceByName(t *testing.T) {
+	r := newReplicas(t)
+	for _, c := range []fsm.PutDocumentCommand{
+		{Device: "b", Kind: fsm.Reported},
+		{Device: "c", Kind: fsm.Reported},
+		{Device: "c", Kind: fsm.Desired},
+		{Device: "a", Kind: fsm.Desired},
+		{Device: "b", Kind: fsm.Reported, Delete: true},
+	} {
+		r.one(c)
+	}
+	if got := r.a.DocumentDevices(); !equal(got, []string{"a", "c"}) {
+		t.Errorf("got %q, want a and c", got)
+	}
+}
+
 // fill writes documents until one is refused, and returns how many were not.
 func fill(r *replicas, size int) int {
 	for i := 0; ; i++ {
