@@ -11,7 +11,8 @@ import (
 )
 
 // Of a body in blocks only the last message can come again: it is known by what
-// became of the body, which is noted when its key is made.
+// became of the body, which is noted when its key is made. A FETCH changes nothing:
+// its copy is answered by asking once more.
 var (
 	continued     = reply{code: message.Continue}
 	refusedPieces = &refusal{message.Incomplete, reasonRequest, 0, 0, "the blocks before this one are not there, or no longer: send the body again, from its first block"}
@@ -51,9 +52,20 @@ func (d *desk) assemble(q *call) (whole bool, answer *reply, err error) {
 		return false, &continued, nil
 	case block.Whole:
 		q.body, q.upload, q.pieces = r.Body, in.ID, o.Num > 0
+		if q.pieces && d.msg.Code == message.FETCH {
+			d.s.blocks.keepQuestion(d.now, &in, q.body)
+		}
 		return true, nil, nil
 	case block.Again:
-		return false, d.recall(q, r.Note), nil
+		if d.msg.Code != message.FETCH {
+			return false, d.recall(q, r.Note), nil
+		}
+		question, kept := d.s.blocks.downloads.Get(d.now, d.s.blocks.question(in.ID))
+		if !kept {
+			return false, nil, refusedPieces
+		}
+		q.body = question.Body
+		return true, nil, nil
 	case block.Incomplete:
 		return false, nil, refusedPieces
 	case block.TooLarge:

@@ -35,6 +35,7 @@ func (b *blocks) expire(now time.Time) {
 const (
 	byEndpoint = 'e'
 	bySession  = 's'
+	byQuestion = 'q' // not who, but the body of their FETCH
 )
 
 // name names the transfer that a request belongs to, and its peer: a client goes
@@ -53,6 +54,18 @@ func (b *blocks) name(from *source, m *message.Message) (block.ID, block.Peer) {
 	}
 	peer := block.Peer(key.Sum128(&b.secret, said))
 	return block.ID(key.Sum128(&b.secret, m.AppendCacheKey(said))), peer
+}
+
+// keepQuestion keeps the body of a FETCH beside the answers, and as long as
+// they, for a copy of the last block.
+func (b *blocks) keepQuestion(now time.Time, last *block.Block, body []byte) {
+	b.uploads.Finish(last.ID, block.Note{})
+	b.downloads.Put(now, b.question(last.ID), last.Peer, block.Representation{Body: body})
+}
+
+// question is the name under which the body of a FETCH is kept.
+func (b *blocks) question(transfer block.ID) block.ID {
+	return block.ID(key.Sum128(&b.secret, append([]byte{byQuestion}, transfer[:]...)))
 }
 
 // withBody is the name of a transfer whose request is told from others by its

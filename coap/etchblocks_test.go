@@ -95,8 +95,9 @@ func TestAFetchMayComeInBlocks(t *testing.T) {
 	dialRaw(t, server.Addr().String()).exchange(request(t, 1, "p", typed([]string{"r"}, 110, readings))).want(t, message.Changed, "p")
 	const pack = `[{"bn":"pump-7/","n":"a"},{"n":"b"}]`
 	peer := dialRaw(t, server.Addr().String()) // has proved nothing yet
-	for num, want := range []message.Code{message.Continue, message.Continue, message.Content} {
-		m := message.Message{Type: message.CON, Code: message.FETCH, ID: uint16(7 + num), Token: []byte("f")}
+	fetch := func(num int, id uint16, want message.Code) {
+		t.Helper()
+		m := message.Message{Type: message.CON, Code: message.FETCH, ID: id, Token: []byte("f")}
 		m.Payload = []byte(pack[16*num : min(16*(num+1), len(pack))])
 		m.Add(message.URIPath, []byte("r"))
 		m.AddUint(message.ContentFormat, etchJSON)
@@ -111,4 +112,14 @@ func TestAFetchMayComeInBlocks(t *testing.T) {
 			t.Errorf("got %s, want %s", a.payload, readings)
 		}
 	}
+	for num, want := range []message.Code{message.Continue, message.Continue, message.Content} {
+		fetch(num, uint16(7+num), want)
+	}
+	t.Run("its last block comes again, as the answer was lost", func(t *testing.T) {
+		fetch(2, 9, message.Content)
+		fetch(2, 9, message.Content)
+	})
+	t.Run("a block of what came before does not begin it anew", func(t *testing.T) {
+		fetch(1, 11, message.Incomplete)
+	})
 }
