@@ -212,6 +212,9 @@ func (d *desk) serve(ctx context.Context, q *call) (*reply, error) {
 	if handle == nil {
 		return nil, refuse(message.MethodNotAllowed, "%s is not taken here: %s", d.msg.Code.Method(), q.at.place.methods())
 	}
+	if err := d.checkConditions(q); err != nil {
+		return nil, err
+	}
 	if whole, answer, err := d.assemble(q); !whole {
 		return answer, err
 	}

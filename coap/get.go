@@ -211,16 +211,22 @@ func (g *read) latest(view Readings) (*reply, error) {
 	if reading.Value.Kind == fsm.Data {
 		own = formatOctets
 	}
+	var answer *reply
+	var err error
 	switch {
+	case (!g.choosy || g.accept == own) && own == formatOctets:
+		answer = content(formatOctets, reading.Value.Data)
 	case !g.choosy || g.accept == own:
-		if own == formatOctets {
-			return content(formatOctets, reading.Value.Data), nil
-		}
-		return content(formatText, []byte(reading.Value.String())), nil
+		answer = content(formatText, []byte(reading.Value.String()))
 	case g.accept == formatSenMLJSON || g.accept == formatSenMLCBOR:
-		return g.pack([]fsm.Reading{reading})
+		answer, err = g.pack([]fsm.Reading{reading})
+	default:
+		return nil, unacceptable("text (0), bytes (42) where the value is bytes, SenML in JSON (110) or CBOR (112), and image/jpeg (22) for a frame")
 	}
-	return nil, unacceptable("text (0), bytes (42) where the value is bytes, SenML in JSON (110) or CBOR (112), and image/jpeg (22) for a frame")
+	if err == nil {
+		answer.etag = tagOf(reading.Seq, answer.format)
+	}
+	return answer, err
 }
 
 func (g *read) latestOf(view Readings) (*reply, error) {

@@ -25,16 +25,17 @@ const (
 
 // post is a message that wants to be stored: readings or a frame.
 type post struct {
-	key      fsm.Key
-	content  uint64
-	records  []fsm.Record
-	frame    *fsm.FrameCommand
-	bytes    int
-	from     *peer
-	seen     *sighting // of its sender, for the diary
-	over     bool      // its peer is beyond its rate
-	recalled bool      // the body was taken before and is gone: only its outcome is asked for
-	to       envelope
+	key       fsm.Key
+	content   uint64
+	records   []fsm.Record
+	frame     *fsm.FrameCommand
+	condition *fsm.Condition // nil for none
+	bytes     int
+	from      *peer
+	seen      *sighting // of its sender, for the diary
+	over      bool      // its peer is beyond its rate
+	recalled  bool      // the body was taken before and is gone: only its outcome is asked for
+	to        envelope
 }
 
 // flight is a message on its way to the site, with all who wait for its outcome.
@@ -48,7 +49,8 @@ type flight struct {
 	more     []envelope // copies, of the same or another endpoint; guarded by intake.mu
 }
 
-// load is one proposal: a batch of flights with readings, or one with a frame.
+// load is one proposal: a batch of flights with readings, or one flight with a
+// frame or a condition.
 type load struct {
 	flights []*flight
 	records int
@@ -61,9 +63,12 @@ type load struct {
 	err    error
 }
 
+// alone tells that a post is a command of its own.
+func (p *post) alone() bool { return p.frame != nil || p.condition != nil }
+
 // takes tells whether f may join the load.
 func (l *load) takes(f *flight) bool {
-	return f.frame == nil && l.flights[0].frame == nil &&
+	return !f.alone() && !l.flights[0].alone() &&
 		l.records+len(f.records) <= maxLoadRecords && l.bytes+f.bytes <= maxLoadBytes
 }
 

@@ -18,8 +18,15 @@ func (d *desk) post(_ context.Context, q *call) (*reply, error) {
 	}
 	var p post
 	var err error
+	if q.at.place == atSeries {
+		if p.condition, err = d.condition(q); err != nil {
+			return nil, err
+		}
+	}
 	format, given := d.msg.Uint(message.ContentFormat)
 	switch {
+	case q.at.place == atSeries && given && format == formatJPEG && p.condition != nil:
+		return nil, refuse(message.BadOption, "a frame takes no condition: leave If-Match and If-None-Match out")
 	case q.at.place == atSeries && given && format == formatJPEG:
 		p.frame, err = frame(q.at, q.body)
 	case q.at.place == atSeries:

@@ -258,7 +258,7 @@ func (l *load) command(now time.Time) fsm.Command {
 		}
 		return f.frame
 	}
-	batch := &fsm.Batch{Items: make([]fsm.Item, len(l.flights))}
+	batch := fsm.Batch{Items: make([]fsm.Item, len(l.flights))}
 	for i, f := range l.flights {
 		batch.Items[i] = fsm.Item{Key: f.key, Content: f.content, Records: f.records}
 		waited := now.Sub(f.arrived)
@@ -271,7 +271,10 @@ func (l *load) command(now time.Time) fsm.Command {
 			}
 		}
 	}
-	return batch
+	if c := l.flights[0].condition; c != nil {
+		return &fsm.ConditionalBatch{If: *c, Batch: batch}
+	}
+	return &batch
 }
 
 // earlier moves a relative time back, within its bounds.

@@ -117,7 +117,7 @@ func (s *store) apply(cmd fsm.Command) (fsm.Result, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := fsm.LogTime(1e6 + (time.Since(s.begun) + s.skipped).Microseconds())
-	if op == fsm.OpReadings || op == fsm.OpFrame {
+	if op == fsm.OpReadings || op == fsm.OpFrame || op == fsm.OpConditional {
 		fsm.SetBorn(body, now)
 	}
 	if b, ok := cmd.(*fsm.Batch); ok {

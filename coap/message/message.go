@@ -50,6 +50,19 @@ func (m *Message) Option(n Number) (value []byte, ok bool) {
 	return nil, false
 }
 
+// Conditional tells whether m has an If-Match or If-None-Match option.
+func (m *Message) Conditional() bool {
+	for i := range m.options {
+		switch n := Number(m.options[i].ID); {
+		case n == IfMatch || n == IfNoneMatch:
+			return true
+		case n > IfNoneMatch:
+			return false
+		}
+	}
+	return false
+}
+
 // Uint is an option's value as a number. An option of a wrong length counts as
 // absent, as an elective one must (RFC 7252 section 5.4.3).
 func (m *Message) Uint(n Number) (value uint32, ok bool) {
