@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"skerry/fsm"
 )
@@ -97,6 +98,10 @@ func (d *door) serve(route string, m methods) http.Handler {
 		if act == nil {
 			rec.Header().Set("Allow", allow)
 			writeProblem(rec, problemf(http.StatusMethodNotAllowed, "method", "%s is not for %s: use %s", r.Method, r.URL.Path, allow))
+			return
+		}
+		if !utf8.ValidString(r.URL.Path) {
+			writeProblem(rec, problemf(http.StatusBadRequest, "path", "the path %q is not UTF-8: names are", r.URL.Path))
 			return
 		}
 		if err := act(rec, r); err != nil {

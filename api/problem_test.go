@@ -82,6 +82,11 @@ func TestAFaultOfTheNodeKeepsItsDetailToItself(t *testing.T) {
 	}
 }
 
+func TestAPathThatIsNoTextIsRefused(t *testing.T) {
+	d := open(t, &stub{}, nil)
+	d.get("/v1/devices/%ff").problem(t, 400, "path", `"/v1/devices/\xff" is not UTF-8`)
+}
+
 func TestOtherPathsAndMethodsSayWhatThereIs(t *testing.T) {
 	d := open(t, &stub{}, nil)
 	d.get("/v2").problem(t, http.StatusNotFound, "route", "docs/api.md")

@@ -102,9 +102,18 @@ func deviceAdd(c *cli.Context) error {
 	}
 	made, err := cl.AddKey(c.Context, name[0], client.KeyWish{Identity: c.String("identity"), Secret: secret})
 	if err != nil {
-		return fmt.Errorf("device %s is registered, but has no key yet: skerry device key %s makes one: %w", name[0], name[0], err)
+		return withoutKey(c, cl, name[0], err)
 	}
 	return showKey(c, made)
+}
+
+// withoutKey takes a device that was registered out again, as its key was
+// refused. Where that cannot be said, the error says what to type.
+func withoutKey(c *cli.Context, cl *client.Client, name string, err error) error {
+	if status := client.StatusCode(err); status >= 400 && status < 500 && cl.Unregister(c.Context, name) == nil {
+		return err
+	}
+	return fmt.Errorf("device %s is registered, but has no key yet: skerry device key %s makes one: %w", name, name, err)
 }
 
 // registrationError says what to type where a device is there already.

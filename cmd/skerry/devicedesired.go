@@ -18,6 +18,8 @@ func deviceDesired(c *cli.Context) error {
 	switch {
 	case len(words) == 0 || len(words) > 2:
 		return usagef("skerry device desired takes DEVICE [JSON|@FILE], got %d words: see skerry device desired --help", len(words))
+	case words[0] == "":
+		return usagef("DEVICE is empty: see skerry device desired --help")
 	case c.Bool("rm") && len(words) == 2:
 		return usagef("--rm and a document are both given: choose one")
 	case c.Bool("rm"):

@@ -3,10 +3,12 @@ package main
 import (
 	"io"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"skerry/cmd/skerry/client"
+	"skerry/fsm"
 )
 
 // maxSecretText is the longest key that is read from standard input, in bytes:
@@ -20,13 +22,16 @@ func deviceKey(c *cli.Context) error {
 	if c.Bool("revoke") {
 		return revokeKey(c)
 	}
+	if c.NArg() == 2 {
+		return usagef("IDENTITY goes with --revoke: a new key takes --identity")
+	}
 	name, err := operands(c, "DEVICE")
 	if err != nil {
 		return err
 	}
 	overlap := c.Duration("overlap")
-	if overlap < 0 {
-		return usagef("--overlap %s is below 0", overlap)
+	if most := fsm.MaxOverlap * time.Microsecond; overlap < 0 || overlap > most {
+		return usagef("--overlap %s: give 0 to %s", overlap, most)
 	}
 	secret, err := givenSecret(c)
 	if err != nil {
@@ -54,6 +59,9 @@ func revokeKey(c *cli.Context) error {
 		return usagef("skerry device key --revoke takes DEVICE [IDENTITY], got %d words: see skerry device key --help", len(words))
 	}
 	device, identity := words[0], ""
+	if device == "" {
+		return usagef("DEVICE is empty: see skerry device key --help")
+	}
 	if len(words) == 2 {
 		if identity = words[1]; identity == "" {
 			return usagef("the identity is empty: leave it out to revoke all keys")

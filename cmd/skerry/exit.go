@@ -68,10 +68,14 @@ func commandWords(c *cli.Context) string {
 	return words
 }
 
-// operands returns the command's operands, which must be as many as names.
+// operands returns the command's operands, which must be as many as names. The
+// first one names something and is not empty.
 func operands(c *cli.Context, names ...string) ([]string, error) {
 	got := c.Args().Slice()
 	if len(got) == len(names) {
+		if len(got) > 0 && got[0] == "" {
+			return nil, usagef("%s is empty: see skerry %s--help", names[0], commandWords(c))
+		}
 		return got, nil
 	}
 	want := strings.Join(names, " ")
