@@ -20,6 +20,7 @@ import (
 	"skerry/coap"
 	"skerry/coap/message"
 	"skerry/fsm"
+	"skerry/internal/testca"
 )
 
 // register enters a device with a key that is its own name's.
@@ -44,12 +45,12 @@ func (s *store) change(tb testing.TB, cmd fsm.Command) {
 // everyDoor has a server listen at all doors, on this machine.
 func everyDoor(tb testing.TB) func(*coap.Config) {
 	tb.Helper()
-	a := newAuthority(tb)
-	gateway := a.issue("gateway")
+	a := testca.New(tb)
+	gateway := a.Gateway()
 	return func(c *coap.Config) {
 		c.Doors = coap.Doors{
 			DTLS: "127.0.0.1:0", TCP: "127.0.0.1:0", TLS: "127.0.0.1:0",
-			Certificate: &gateway, ClientCAs: a.pool(),
+			Certificate: &gateway, ClientCAs: a.Pool(),
 		}
 	}
 }
@@ -320,11 +321,11 @@ func TestTheSameDatagramIsOneReadingPerSession(t *testing.T) {
 func TestAStreamIsServedAsPlainCoAPIs(t *testing.T) {
 	s := newStore(t)
 	s.register(t, "pump-7")
-	a := newAuthority(t)
-	gateway := a.issue("gateway")
+	a := testca.New(t)
+	gateway := a.Gateway()
 	server := s.serve(t, func(c *coap.Config) {
 		c.Addr = "" // no plain CoAP over UDP
-		c.Doors = coap.Doors{TCP: "127.0.0.1:0", TLS: "127.0.0.1:0", Certificate: &gateway, ClientCAs: a.pool()}
+		c.Doors = coap.Doors{TCP: "127.0.0.1:0", TLS: "127.0.0.1:0", Certificate: &gateway, ClientCAs: a.Pool()}
 	})
 	_, plain, overTLS := server.DoorAddrs()
 	for _, c := range []struct {
@@ -334,7 +335,7 @@ func TestAStreamIsServedAsPlainCoAPIs(t *testing.T) {
 		others codes.Code // what a reading of another device gets
 	}{
 		{"over TCP, where nobody proved anything", plain, nil, codes.Changed},
-		{"over TLS", overTLS, []tcp.Option{options.WithTLS(&tls.Config{RootCAs: a.pool(), Certificates: []tls.Certificate{a.issue("pump-7")}})}, codes.Forbidden},
+		{"over TLS", overTLS, []tcp.Option{options.WithTLS(&tls.Config{RootCAs: a.Pool(), Certificates: []tls.Certificate{a.Device("pump-7")}})}, codes.Forbidden},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			conn, err := tcp.Dial(c.at.String(), c.more...)
@@ -385,15 +386,15 @@ func postOver(t *testing.T, conn *client.Conn, path, value string) (codes.Code, 
 func TestACertificateOfADeviceThatIsNotRegisteredIsOut(t *testing.T) {
 	s := newStore(t)
 	s.register(t, "pump-7")
-	a := newAuthority(t)
-	gateway := a.issue("gateway")
+	a := testca.New(t)
+	gateway := a.Gateway()
 	server := s.serve(t, func(c *coap.Config) {
-		c.Doors = coap.Doors{TLS: "127.0.0.1:0", Certificate: &gateway, ClientCAs: a.pool()}
+		c.Doors = coap.Doors{TLS: "127.0.0.1:0", Certificate: &gateway, ClientCAs: a.Pool()}
 	})
 	_, _, at := server.DoorAddrs()
 	dial := func(name string) *client.Conn {
 		t.Helper()
-		conn, err := tcp.Dial(at.String(), options.WithTLS(&tls.Config{RootCAs: a.pool(), Certificates: []tls.Certificate{a.issue(name)}}))
+		conn, err := tcp.Dial(at.String(), options.WithTLS(&tls.Config{RootCAs: a.Pool(), Certificates: []tls.Certificate{a.Device(name)}}))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,14 +2,8 @@ package stream_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"io"
-	"math/big"
 	"net"
 	"strings"
 	"testing"
@@ -21,75 +15,15 @@ import (
 
 	"skerry/coap/message"
 	"skerry/coap/stream"
+	"skerry/internal/testca"
 )
 
-// site makes certificates.
-type site struct {
-	tb   testing.TB
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-func newSite(tb testing.TB) *site {
-	tb.Helper()
-	s := &site{tb: tb, key: newKey(tb)}
-	s.cert = s.sign(&x509.Certificate{
-		Subject: pkix.Name{CommonName: "the site"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}, s.key)
-	return s
-}
-
-func newKey(tb testing.TB) *ecdsa.PrivateKey {
-	tb.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return key
-}
-
-func (s *site) sign(c *x509.Certificate, key *ecdsa.PrivateKey) *x509.Certificate {
-	s.tb.Helper()
-	c.SerialNumber = big.NewInt(time.Now().UnixNano())
-	c.NotBefore, c.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-	parent := s.cert
-	if parent == nil {
-		parent = c
-	}
-	der, err := x509.CreateCertificate(rand.Reader, c, parent, key.Public(), s.key)
-	if err != nil {
-		s.tb.Fatal(err)
-	}
-	signed, err := x509.ParseCertificate(der)
-	if err != nil {
-		s.tb.Fatal(err)
-	}
-	return signed
-}
-
-func (s *site) issue(name string) tls.Certificate {
-	s.tb.Helper()
-	key := newKey(s.tb)
-	cert := s.sign(&x509.Certificate{
-		Subject: pkix.Name{CommonName: name}, DNSNames: []string{"gateway"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		KeyUsage:    x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
-	}, key)
-	return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key}
-}
-
-func (s *site) pool() *x509.CertPool {
-	pool := x509.NewCertPool()
-	pool.AddCert(s.cert)
-	return pool
-}
-
 // secured opens a door for TLS.
-func secured(tb testing.TB, s *site, change func(*stream.Config)) *door {
+func secured(tb testing.TB, ca *testca.Authority, change func(*stream.Config)) *door {
 	tb.Helper()
-	gateway := s.issue("gateway")
+	gateway := ca.Gateway()
 	return open(tb, func(c *stream.Config) {
-		c.Certificate, c.ClientCAs = &gateway, s.pool()
+		c.Certificate, c.ClientCAs = &gateway, ca.Pool()
 		if change != nil {
 			change(c)
 		}
@@ -97,7 +31,7 @@ func secured(tb testing.TB, s *site, change func(*stream.Config)) *door {
 }
 
 func TestGoCoAPGetsIn(t *testing.T) {
-	ours := newSite(t)
+	ours := testca.New(t)
 	for _, c := range []struct {
 		name string
 		door *door
@@ -106,7 +40,7 @@ func TestGoCoAPGetsIn(t *testing.T) {
 	}{
 		{"over TCP", open(t, nil), nil, ":21.6"},
 		{"over TLS", secured(t, ours, nil), []tcp.Option{options.WithTLS(&tls.Config{
-			RootCAs: ours.pool(), Certificates: []tls.Certificate{ours.issue("pump-7")},
+			RootCAs: ours.Pool(), Certificates: []tls.Certificate{ours.Device("pump-7")},
 		})}, "pump-7:21.6"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -134,19 +68,19 @@ func TestGoCoAPGetsIn(t *testing.T) {
 }
 
 func TestOverTLSADeviceShowsItsCertificate(t *testing.T) {
-	ours, theirs := newSite(t), newSite(t)
+	ours, theirs := testca.New(t), testca.New(t)
 	d := secured(t, ours, func(c *stream.Config) { c.Admit = func(name string) bool { return name != "stray" } })
 	for _, c := range []struct {
 		name  string
 		certs []tls.Certificate
 	}{
 		{"none", nil},
-		{"one of another site", []tls.Certificate{theirs.issue("pump-7")}},
-		{"one of a device that is not let in", []tls.Certificate{ours.issue("stray")}},
-		{"one without a name", []tls.Certificate{ours.issue("")}},
+		{"one of another site", []tls.Certificate{theirs.Device("pump-7")}},
+		{"one of a device that is not let in", []tls.Certificate{ours.Device("stray")}},
+		{"one without a name", []tls.Certificate{ours.Device("")}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			conn, err := tls.Dial("tcp", d.Addr().String(), &tls.Config{RootCAs: ours.pool(), Certificates: c.certs})
+			conn, err := tls.Dial("tcp", d.Addr().String(), &tls.Config{RootCAs: ours.Pool(), Certificates: c.certs})
 			if err != nil {
 				return // TLS 1.2 says so at once
 			}
@@ -160,14 +94,14 @@ func TestOverTLSADeviceShowsItsCertificate(t *testing.T) {
 }
 
 func TestAHandshakeThatIsStuckHoldsUpNobody(t *testing.T) {
-	ours := newSite(t)
+	ours := testca.New(t)
 	d := secured(t, ours, func(c *stream.Config) { c.Limits.Handshake = 500 * time.Millisecond })
 	stuck, err := net.Dial("tcp", d.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer stuck.Close()
-	conn, err := tls.Dial("tcp", d.Addr().String(), &tls.Config{RootCAs: ours.pool(), Certificates: []tls.Certificate{ours.issue("pump-7")}})
+	conn, err := tls.Dial("tcp", d.Addr().String(), &tls.Config{RootCAs: ours.Pool(), Certificates: []tls.Certificate{ours.Device("pump-7")}})
 	if err != nil {
 		t.Fatal(err)
 	}
