@@ -9,9 +9,10 @@
 // message), and turns posts into items (bodies, package senml, package key).
 // What one read brought goes to the intake in one step. The intake keeps a few
 // proposals on their way; what comes in meanwhile gathers into the next one, so
-// load makes batches and rest makes none. The goroutine of a proposal waits for
-// the site and answers all its senders with one system call. The reader waits
-// for nobody: what exceeds a bound is refused with 4.29 there and then.
+// load makes batches and rest makes none. Proposals are offered to the site, not
+// waited for: one goroutine answers the senders of all that were decided
+// meanwhile, with one system call. The reader waits for nobody: what exceeds a
+// bound is refused with 4.29 there and then.
 //
 // # What an answer means
 //
