@@ -98,7 +98,7 @@ func (d *door) changeDocument(r *http.Request, cmd fsm.PutDocumentCommand) (fsm.
 	if err := check(cmd); err != nil {
 		return fsm.Outcome{}, err
 	}
-	outcome, err := d.propose(r.Context(), cmd)
+	outcome, err := d.decide(r.Context(), cmd)
 	if outcome.Code == fsm.NotFound {
 		err = noDocument(cmd.Device, cmd.Kind)
 		if cmd.IfExists {

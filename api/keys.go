@@ -81,7 +81,7 @@ func (d *door) postKey(w http.ResponseWriter, r *http.Request) error {
 	if err := check(cmd); err != nil {
 		return err
 	}
-	outcome, err := d.propose(r.Context(), cmd)
+	outcome, err := d.decide(r.Context(), cmd)
 	switch {
 	case errors.Is(err, fsm.Refusal(fsm.NotFound)):
 		return notRegistered(name)

@@ -123,18 +123,37 @@ func randomKey() (key fsm.Key) {
 // propose gives a command to the site and returns its one outcome, or its
 // refusal as the error.
 func (d *door) propose(ctx context.Context, cmd fsm.Command) (fsm.Outcome, error) {
+	_, outcome, err := d.proposeAt(ctx, cmd)
+	return outcome, err
+}
+
+// decide is propose for what the devices' doors go by. When it returns this node
+// has applied it, unless that takes long: a device that comes here next is let
+// in, or kept out.
+func (d *door) decide(ctx context.Context, cmd fsm.Command) (fsm.Outcome, error) {
+	index, outcome, err := d.proposeAt(ctx, cmd)
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, appliedWithin)
+		defer cancel()
+		_ = d.Site.Await(ctx, index) // it fails by its time only
+	}
+	return outcome, err
+}
+
+// proposeAt is propose, and the index of the log where it was decided.
+func (d *door) proposeAt(ctx context.Context, cmd fsm.Command) (uint64, fsm.Outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	res, err := d.Site.Propose(ctx, cmd)
 	if errors.Is(err, cluster.ErrClosed) {
 		// The node stops with the command under way; it may be stored.
-		return fsm.Outcome{}, fmt.Errorf("%w: %w", cluster.ErrUnknown, err)
+		return 0, fsm.Outcome{}, fmt.Errorf("%w: %w", cluster.ErrUnknown, err)
 	}
 	if err != nil {
-		return fsm.Outcome{}, err
+		return 0, fsm.Outcome{}, err
 	}
 	if len(res.Outcomes) != 1 {
-		return fsm.Outcome{}, fmt.Errorf("%T has %d outcomes, want 1", cmd, len(res.Outcomes))
+		return 0, fsm.Outcome{}, fmt.Errorf("%T has %d outcomes, want 1", cmd, len(res.Outcomes))
 	}
-	return res.Outcomes[0], res.Outcomes[0].Code.Err()
+	return res.Index, res.Outcomes[0], res.Outcomes[0].Code.Err()
 }

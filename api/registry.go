@@ -54,14 +54,14 @@ func (d *door) putDevice(w http.ResponseWriter, r *http.Request) error {
 // there, or creates what is not.
 func (d *door) register(ctx context.Context, cmd fsm.PutDeviceCommand) (created bool, err error) {
 	if cmd.Create {
-		_, err := d.propose(ctx, cmd)
+		_, err := d.decide(ctx, cmd)
 		if errors.Is(err, fsm.Refusal(fsm.Exists)) {
 			return false, problemf(http.StatusPreconditionFailed, "exists", "device %q is registered already: leave If-None-Match out to replace its note and patterns", cmd.Name)
 		}
 		return true, err
 	}
 	for {
-		_, err := d.propose(ctx, cmd)
+		_, err := d.decide(ctx, cmd)
 		switch {
 		case errors.Is(err, fsm.Refusal(fsm.NotFound)):
 			cmd.Create = true
@@ -104,7 +104,7 @@ func (d *door) remove(w http.ResponseWriter, r *http.Request, cmd fsm.Command, m
 	if err := check(cmd); err != nil {
 		return err
 	}
-	_, err := d.propose(r.Context(), cmd)
+	_, err := d.decide(r.Context(), cmd)
 	if errors.Is(err, fsm.Refusal(fsm.NotFound)) {
 		return missing
 	}

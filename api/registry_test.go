@@ -200,6 +200,22 @@ func TestWhatIsWrongWithADeviceOrKeyIsSaid(t *testing.T) {
 	}
 }
 
+func TestAChangeIsAnsweredWhenItsNodeHasIt(t *testing.T) {
+	for _, c := range []struct{ name, method, path, body string }{
+		{"a registration", "PUT", "/v1/devices/pump", ""},
+		{"its end", "DELETE", "/v1/devices/pump", ""},
+		{"a revoked key", "DELETE", "/v1/devices/pump/keys/pump", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := &stub{outcome: fsm.Outcome{Code: fsm.Stored}, index: 7}
+			open(t, s, nil).json(c.method, c.path, c.body)
+			if s.applied != 7 {
+				t.Errorf("waited for index %d, want 7", s.applied)
+			}
+		})
+	}
+}
+
 func TestWhatTheDoorHeardIsOnTheCard(t *testing.T) {
 	d, _ := openNode(t, func(cfg *api.Config) {
 		cfg.Diary = func(device string) (any, bool) { return map[string]int{"requests": 3}, device == "pump" }

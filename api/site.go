@@ -11,6 +11,8 @@ import (
 type Site interface {
 	Propose(ctx context.Context, cmd fsm.Command) (fsm.Result, error)
 	View(ctx context.Context, c cluster.Consistency) (View, error)
+	// Await returns when the node has applied what was decided at an index.
+	Await(ctx context.Context, index uint64) error
 	Self
 }
 

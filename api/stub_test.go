@@ -17,10 +17,17 @@ type stub struct {
 	status     cluster.Status
 	// breaksAfter is the seq after which readings cannot be read.
 	breaksAfter fsm.Seq
+	// index is where the outcome was decided, applied what was waited for.
+	index, applied uint64
+}
+
+func (s *stub) Await(_ context.Context, index uint64) error {
+	s.applied = index
+	return nil
 }
 
 func (s *stub) Propose(context.Context, fsm.Command) (fsm.Result, error) {
-	return fsm.Result{Outcomes: []fsm.Outcome{s.outcome}}, s.proposeErr
+	return fsm.Result{Index: s.index, Outcomes: []fsm.Outcome{s.outcome}}, s.proposeErr
 }
 
 func (s *stub) View(context.Context, cluster.Consistency) (api.View, error) {
