@@ -18,6 +18,11 @@ import (
 // the network drops them.
 const queueSize = 16
 
+// maxShake bounds all that is taken from the peer of a handshake, in bytes: the
+// library keeps what it cannot read yet. A chain of certificates sent several
+// times fits.
+const maxShake = 64 << 10
+
 // endpoint is where datagrams came from, and where to: the other way round it
 // is how the answer goes. It never changes.
 type endpoint struct {
@@ -53,6 +58,7 @@ type association struct {
 	cookie bool           // the peer has returned one
 	over   bool           // it is in no table any more
 
+	shaken  int       // bytes that were taken before it was established; the receiving goroutine's own
 	latest  *endpoint // of the last datagram; the receiving goroutine's own
 	settled *endpoint // of the last datagram that was read; the library's own
 	// moving is a datagram from another endpoint than the one before it, while
@@ -85,7 +91,7 @@ func (a *association) take(m *datagram.Message) {
 	var data []byte
 	if a.established.Load() {
 		data = protected(m.Data)
-	} else {
+	} else if a.shaken += len(m.Data); a.shaken <= maxShake {
 		data = append(data, m.Data...)
 	}
 	if len(data) == 0 {
