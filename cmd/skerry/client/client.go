@@ -100,6 +100,15 @@ func (c *Client) Raw(ctx context.Context, path string, query url.Values) (json.R
 	return raw, err
 }
 
+// segment is a name as one segment of a path. "." and ".." would be taken for
+// steps on the way.
+func segment(name string) string {
+	if name == "." || name == ".." {
+		return strings.ReplaceAll(name, ".", "%2E")
+	}
+	return url.PathEscape(name)
+}
+
 // request is one for a node. A body is JSON unless header says otherwise.
 type request struct {
 	method string

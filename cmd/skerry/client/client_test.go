@@ -33,11 +33,16 @@ func TestNamesGoIntoThePathAsTheyAre(t *testing.T) {
 		got = r.URL.EscapedPath() + "?" + r.URL.RawQuery
 		_, _ = io.WriteString(w, `{"readings":[],"next":""}`)
 	})
-	if _, err := c.Series(t.Context(), "hall/3:a b", "lamp%", url.Values{"limit": {"5"}}); err != nil {
-		t.Fatal(err)
-	}
-	if want := "/v1/readings/hall%2F3:a%20b/lamp%25?limit=5"; got != want {
-		t.Errorf("got %s, want %s", got, want)
+	for _, name := range []struct{ device, resource, want string }{
+		{"hall/3:a b", "lamp%", "hall%2F3:a%20b/lamp%25"},
+		{"..", ".", "%2E%2E/%2E"},
+	} {
+		if _, err := c.Series(t.Context(), name.device, name.resource, url.Values{"limit": {"5"}}); err != nil {
+			t.Fatal(err)
+		}
+		if want := "/v1/readings/" + name.want + "?limit=5"; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
 	}
 }
 

@@ -65,9 +65,9 @@ type Document struct {
 }
 
 func devicePath(device string, more ...string) string {
-	path := "/v1/devices/" + url.PathEscape(device)
+	path := "/v1/devices/" + segment(device)
 	for _, part := range more {
-		path += "/" + url.PathEscape(part)
+		path += "/" + segment(part)
 	}
 	return path
 }

@@ -51,7 +51,7 @@ type Page struct {
 // contract: from, to, limit, cursor, consistency.
 func (c *Client) Series(ctx context.Context, device, resource string, query url.Values) (Page, error) {
 	var page Page
-	path := "/v1/readings/" + url.PathEscape(device) + "/" + url.PathEscape(resource)
+	path := "/v1/readings/" + segment(device) + "/" + segment(resource)
 	err := c.get(ctx, path, query, &page)
 	return page, err
 }
@@ -74,7 +74,7 @@ func (c *Client) Latest(ctx context.Context, device, consistency string) ([]Read
 	var answer struct {
 		Latest []Reading `json:"latest"`
 	}
-	err := c.get(ctx, "/v1/devices/"+url.PathEscape(device), url.Values{"consistency": {consistency}}, &answer)
+	err := c.get(ctx, "/v1/devices/"+segment(device), url.Values{"consistency": {consistency}}, &answer)
 	return answer.Latest, err
 }
 

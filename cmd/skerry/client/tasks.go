@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"time"
 
 	"skerry/fsm"
@@ -37,7 +36,7 @@ func (c *Client) Tasks(ctx context.Context) ([]Task, error) {
 // Task returns one task.
 func (c *Client) Task(ctx context.Context, id string) (Task, error) {
 	var t Task
-	err := c.get(ctx, "/v1/tasks/"+url.PathEscape(id), nil, &t)
+	err := c.get(ctx, "/v1/tasks/"+segment(id), nil, &t)
 	return t, err
 }
 
@@ -57,5 +56,5 @@ func (c *Client) CreateTask(ctx context.Context, id string, spec fsm.TaskSpec) (
 
 // CancelTask ends a task for good.
 func (c *Client) CancelTask(ctx context.Context, id string) error {
-	return c.do(ctx, http.MethodDelete, "/v1/tasks/"+url.PathEscape(id), nil, nil, nil)
+	return c.do(ctx, http.MethodDelete, "/v1/tasks/"+segment(id), nil, nil, nil)
 }
