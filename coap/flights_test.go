@@ -40,3 +40,28 @@ func TestWhatIsDecidedTakesNoRoom(t *testing.T) {
 		}
 	}
 }
+
+// TestTheLastBlockOfANamedBodyAgain has it come while the site decides, and when
+// it has decided.
+func TestTheLastBlockOfANamedBodyAgain(t *testing.T) {
+	s := newStore(t)
+	peer := dialRaw(t, s.serve(t).Addr().String())
+	body, a := noise(1_100), octets()
+	a.query = "id=boot-1"
+	peer.ask(a.part(t, body, 0, 6)).want(t, message.Continue)
+	gate := make(chan struct{})
+	s.set(func(s *store) { s.gate = gate })
+	last := a.part(t, body, 1, 6)
+	peer.send(last.encode(t))
+	last.id = 0x999
+	peer.send(last.encode(t))
+	peer.silent()
+	close(gate)
+	for range 2 {
+		if got := peer.answer(); got.code != message.Changed {
+			t.Errorf("got %v %q, want 2.04", got.code, got.payload)
+		}
+	}
+	peer.ask(last).want(t, message.Changed)
+	once(t, s, body)
+}
