@@ -24,7 +24,7 @@ const (
 const answerTimeout = 30 * time.Second
 
 // appliedWithin bounds the wait for this node to have applied a decision.
-const appliedWithin = time.Second
+const appliedWithin = 3 * time.Second
 
 // query reads the parameters of a request. The first fault is kept; a name
 // that no parameter has is one, so that a typing error is not taken for "all".
