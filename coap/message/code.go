@@ -54,9 +54,6 @@ const (
 // Class is the digit before the dot: 0 for requests, 2, 4 and 5 for responses.
 func (c Code) Class() uint8 { return uint8(c >> 5) }
 
-// IsRequest tells whether c is a method, known or not.
-func (c Code) IsRequest() bool { return c.Class() == 0 && c != Empty }
-
 // IsResponse tells whether c is of a response class.
 func (c Code) IsResponse() bool {
 	class := c.Class()
