@@ -86,10 +86,9 @@ func (s *Sender) prepare(ms []Message) {
 	}
 }
 
-// try is one system call; false waits until the kernel has room. The call does
-// not block, see Receiver.try.
+// try is one system call; false waits until the kernel has room.
 func (s *Sender) try(fd uintptr) bool {
-	n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&s.headers[s.from])), uintptr(s.to-s.from), unix.MSG_DONTWAIT, 0, 0)
+	n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&s.headers[s.from])), uintptr(s.to-s.from), unix.MSG_DONTWAIT, 0, 0)
 	if errno == unix.EAGAIN || errno == unix.EINTR {
 		return false
 	}
