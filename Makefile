@@ -120,6 +120,14 @@ bench: bin/skerry ## run the Go benchmarks, then load a site of three (BENCHTIME
 	done
 	@bin/skerry bench ingest --nodes 3 --clients 256 --pack 30 --duration $(BENCHTIME)
 
+.PHONY: bench-door
+bench-door: bin/skerry ## load the devices' door without a site behind it (BENCHTIME, CLIENTS)
+	@$(GO) build -trimpath -o bin/emptydoor ./internal/emptydoor
+	@bin/emptydoor -addr 127.0.0.1:15683 2>/dev/null & door=$$!; trap "kill $$door" EXIT; sleep 0.5; \
+	for clients in $(CLIENTS); do \
+	  bin/skerry bench ingest --to 127.0.0.1:15683 --pids $$door --clients $$clients --duration $(BENCHTIME); \
+	done
+
 .PHONY: peers
 peers: ## fetch the real programs and data that the end-to-end tests use
 	e2e/peers.sh
