@@ -3,7 +3,9 @@ package coap
 import (
 	"bytes"
 	"context"
+	"net/netip"
 	"sync"
+	"time"
 
 	"skerry/fsm"
 )
@@ -29,6 +31,24 @@ func (s *Server) secretOf(identity string) (secret []byte, ok bool) {
 	}
 	_, key, ok := registry.Identity(identity)
 	return key.Secret, ok
+}
+
+// shakeFailed notes a handshake that came to nothing for the device that the
+// identity is of. Whoever failed proved nothing, so nothing else is noted of it.
+func (s *Server) shakeFailed(identity string, from netip.AddrPort) {
+	registry, err := s.registry()
+	if err != nil {
+		return
+	}
+	device, _, ok := registry.Identity(identity)
+	if !ok {
+		// Nobody has such a key, or no longer; the name may still be a device's.
+		if _, ok = registry.Registered(identity); !ok {
+			return
+		}
+		device = identity
+	}
+	s.diary.fail(device, from, time.Now())
 }
 
 // admits tells whether the device that a certificate names is registered.

@@ -148,6 +148,22 @@ func (y *diary) refuse(e *sighting, why *refusal, now time.Time) {
 	e.last = Refusal{At: now, Code: why.code.String(), Text: cut(why.text, maxDiagnostic)}
 }
 
+// fail notes that somebody at an address named an identity of the device and did
+// not have its key.
+func (y *diary) fail(device string, from netip.AddrPort, now time.Time) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	e := y.of(device)
+	if e.requests == 0 { // it was not heard before
+		e.seen, e.from, e.over = now, from, "coaps"
+	}
+	e.refused++
+	e.last = Refusal{
+		At: now, Code: message.Unauthorized.String(),
+		Text: "a DTLS handshake from " + from.String() + " named it and came to nothing: the key is wrong, revoked or over, or the peer gave up",
+	}
+}
+
 // of finds or makes the entry of a device.
 func (y *diary) of(device string) *sighting {
 	if e := y.young[device]; e != nil {

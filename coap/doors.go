@@ -65,7 +65,7 @@ func (s *Server) openDoors() (err error) {
 	if c.DTLS != "" {
 		d.secure, err = secure.Listen(secure.Config{
 			Addr: c.DTLS, PSK: s.secretOf, Certificate: c.Certificate, ClientCAs: c.ClientCAs, Admit: s.admits,
-			Limits: c.Secure, Logger: s.log,
+			Failed: s.shakeFailed, Limits: c.Secure, Logger: s.log,
 		})
 		if err != nil {
 			return fmt.Errorf("coap: %w", err)

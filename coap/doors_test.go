@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 
 	"skerry/coap"
 	"skerry/coap/message"
+	"skerry/coap/secure"
 	"skerry/fsm"
 	"skerry/internal/testca"
 )
@@ -416,4 +418,55 @@ func TestACertificateOfADeviceThatIsNotRegisteredIsOut(t *testing.T) {
 	}
 	s.change(t, fsm.RemoveDeviceCommand{Name: "pump-7"})
 	ended("a device that was removed", conn)
+}
+
+// A device whose handshake fails sees nothing but silence: the operator is told.
+func TestAFailedHandshakeIsNotedForItsDevice(t *testing.T) {
+	s := newStore(t)
+	s.register(t, "pump-7")
+	s.change(t, fsm.PutDeviceCommand{Name: "pump-8", Create: true}) // has no key
+	limits := secure.DefaultLimits()
+	limits.HandshakeTimeout = 500 * time.Millisecond
+	server := s.serve(t, func(c *coap.Config) { c.Doors = coap.Doors{DTLS: "127.0.0.1:0", Secure: limits} })
+	wait := func(device string) {
+		t.Helper()
+		await(t, "the failure is noted for "+device, func() bool {
+			e, ok := server.Diary(device)
+			return ok && e.Refused == 1 && e.Refusal.Code == "4.01" && strings.Contains(e.Refusal.Text, "the key is wrong")
+		})
+	}
+	if _, err := tryEnter(t, server, "pump-8", "guess"); err == nil {
+		t.Fatal("a device without a key is in")
+	}
+	wait("pump-8")
+	enter(t, server, "pump-7").ask(coap.Request{Method: message.GET, Path: []string{"time"}})
+	before, _ := server.Diary("pump-7")
+	given, giveUp := context.WithCancel(t.Context())
+	var failing sync.WaitGroup
+	defer failing.Wait()
+	defer giveUp()
+	failing.Go(func() {
+		at, _, _ := server.DoorAddrs()
+		conn, err := dtls.DialWithOptions("udp", at.(*net.UDPAddr),
+			dtls.WithPSK(func([]byte) ([]byte, error) { return []byte("guess"), nil }),
+			dtls.WithPSKIdentityHint([]byte("pump-7")), dtls.WithCipherSuites(dtls.TLS_PSK_WITH_AES_128_CCM_8))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		if conn.HandshakeContext(given) == nil {
+			t.Error("a wrong key is in")
+		}
+	})
+	wait("pump-7")
+	if after, _ := server.Diary("pump-7"); after.Address != before.Address || !after.Seen.Equal(before.Seen) || after.Requests != before.Requests {
+		t.Errorf("who failed is taken for the device: %+v, before %+v", after, before)
+	}
+	if _, err := tryEnter(t, server, "stranger", "guess"); err == nil {
+		t.Fatal("a stranger is in")
+	}
+	if _, ok := server.Diary("stranger"); ok {
+		t.Error("a stranger is in the diary")
+	}
 }

@@ -49,8 +49,8 @@ type association struct {
 	closing sync.Once
 	muted   atomic.Bool // nothing of it is sent any more
 
-	// established is set once, when its handshake is complete.
-	established atomic.Bool
+	claimed     atomic.Pointer[string] // the identity that its peer named in the handshake
+	established atomic.Bool            // set once, when its handshake is complete
 
 	// Guarded by Listener.mu.
 	peer   netip.AddrPort // the address that it is found by

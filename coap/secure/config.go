@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"time"
 )
 
@@ -21,7 +22,10 @@ type Config struct {
 	Certificate *tls.Certificate
 	ClientCAs   *x509.CertPool
 	// Admit tells whether the name in a certificate is let in; nil for any.
-	Admit  func(name string) bool
+	Admit func(name string) bool
+	// Failed is told of a handshake that ended without a session after its peer
+	// had named an identity; nil for nobody. It does not wait.
+	Failed func(identity string, from netip.AddrPort)
 	Limits Limits // DefaultLimits when zero
 	Logger *slog.Logger
 }

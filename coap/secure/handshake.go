@@ -51,13 +51,6 @@ func (c *Config) options() []dtls.ServerOption {
 	}
 	if c.PSK != nil {
 		suites = append(suites, pskSuites...)
-		options = append(options, dtls.WithPSK(func(identity []byte) ([]byte, error) {
-			key, ok := c.PSK(string(identity))
-			if !ok {
-				return nil, ErrUnknown
-			}
-			return key, nil
-		}))
 	}
 	if c.Certificate != nil {
 		suites = append(suites, certificateSuites...)
@@ -79,6 +72,9 @@ func (l *Listener) shake(ctx context.Context, a *association) {
 	s, err := l.handshake(ctx, a)
 	if err != nil {
 		l.stats.failed.Add(1)
+		if name := a.claimed.Load(); name != nil && l.cfg.Failed != nil {
+			l.cfg.Failed(*name, a.first.peer)
+		}
 		l.log.Debug("dtls handshake failed", "peer", a.first.String(), "err", err)
 		return
 	}
@@ -89,6 +85,9 @@ func (l *Listener) handshake(ctx context.Context, a *association) (*Session, err
 	options := append(l.options[:len(l.options):len(l.options)], dtls.WithConnectionIDGenerator(func() []byte {
 		return l.nameOf(a)
 	}))
+	if l.cfg.PSK != nil {
+		options = append(options, dtls.WithPSK(a.keyOf))
+	}
 	conn, err := dtls.ServerWithOptions(a, a.first, options...)
 	if err != nil {
 		return nil, errors.Join(err, a.Close())
@@ -106,6 +105,17 @@ func (l *Listener) handshake(ctx context.Context, a *association) (*Session, err
 		return nil, errors.Join(err, conn.Close())
 	}
 	return s, nil
+}
+
+// keyOf is the key of the identity that the peer names.
+func (a *association) keyOf(identity []byte) ([]byte, error) {
+	name := string(identity)
+	a.claimed.Store(&name)
+	key, ok := a.l.cfg.PSK(name)
+	if !ok {
+		return nil, ErrUnknown
+	}
+	return key, nil
 }
 
 // nameOf makes an association's connection ID, which it is found by from now on.
