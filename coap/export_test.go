@@ -1,6 +1,7 @@
 package coap
 
 import (
+	"net/netip"
 	"time"
 
 	"skerry/fsm"
@@ -43,4 +44,13 @@ func (d *Decided) Len() (n int) {
 		}
 	}
 	return n
+}
+
+// Challenges let a test move the clock of Echo values.
+type Challenges struct{ challenges }
+
+func (c *Challenges) Echo(from netip.AddrPort, at time.Time) []byte { return c.echo(from, at) }
+
+func (c *Challenges) Takes(value []byte, from netip.AddrPort, at time.Time) bool {
+	return c.takes(value, from, at)
 }

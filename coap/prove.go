@@ -74,7 +74,7 @@ func (d *desk) challenge(q *call) {
 	switch {
 	case len(from.datagram) > maxHeldBytes, c != nil && !c.hold(from.datagram), c == nil && !d.challenged.room(d.now):
 		d.s.stats.challenged.Add(1)
-		d.out.add(&q.to, &reply{code: message.Unauthorized, options: []option{{message.Echo, d.echo(from.from, d.now)}}})
+		d.out.add(&q.to, &reply{code: message.Unauthorized, options: []option{{message.Echo, d.challenged.echo(from.from, d.now)}}})
 	case c == nil:
 		d.s.stats.challenged.Add(1)
 		c = &challenge{id: randomID(), at: d.now}
@@ -162,25 +162,27 @@ func (d *desk) checkEcho(q *call) {
 	if !ok || q.from.session != nil {
 		return
 	}
-	for _, at := range []time.Time{d.now, d.now.Add(-echoFresh)} {
-		if bytes.Equal(value, d.echo(q.from.from, at)) {
-			q.from.peer.proven = d.now.Add(provenFor)
-			q.to.room = 0
-			return
-		}
+	if d.challenged.takes(value, q.from.from, d.now) {
+		q.from.peer.proven = d.now.Add(provenFor)
+		q.to.room = 0
 	}
 }
 
+// takes tells whether an Echo value was given to an endpoint a short while ago.
+func (c *challenges) takes(value []byte, from netip.AddrPort, now time.Time) bool {
+	return bytes.Equal(value, c.echo(from, now)) || bytes.Equal(value, c.echo(from, now.Add(-echoFresh)))
+}
+
 // echo is the Echo value of an endpoint at a time.
-func (d *desk) echo(from netip.AddrPort, at time.Time) []byte {
-	if !d.challenged.ready {
-		fillRandom(d.challenged.secret[:])
-		d.challenged.ready = true
+func (c *challenges) echo(from netip.AddrPort, at time.Time) []byte {
+	if !c.ready {
+		fillRandom(c.secret[:])
+		c.ready = true
 	}
 	ip := from.Addr().As16()
 	said := binary.LittleEndian.AppendUint16(ip[:], from.Port())
 	said = binary.LittleEndian.AppendUint64(said, uint64(at.Unix()/int64(echoFresh/time.Second)))
-	sum := key.Sum128(&d.challenged.secret, said)
+	sum := key.Sum128(&c.secret, said)
 	return sum[:echoSize]
 }
 

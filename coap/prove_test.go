@@ -3,8 +3,10 @@ package coap_test
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"skerry/coap"
 	"skerry/coap/message"
@@ -120,6 +122,26 @@ func TestAPeerThatAnswersNoPingMayEcho(t *testing.T) {
 	thief.send(b)
 	if got := thief.next(); len(got) != 4 || got[0] != 0x40 {
 		t.Errorf("an endpoint with another's Echo value gets %x, want a ping", got)
+	}
+}
+
+func TestAnEchoValueIsFreshForAMinuteOrTwo(t *testing.T) {
+	var c coap.Challenges
+	from, other := netip.MustParseAddrPort("192.0.2.1:5683"), netip.MustParseAddrPort("192.0.2.1:5684")
+	given := time.Unix(1_800_000_000, 0)
+	value := c.Echo(from, given)
+	for _, age := range []time.Duration{0, time.Minute} {
+		if !c.Takes(value, from, given.Add(age)) {
+			t.Errorf("a value is not taken after %v", age)
+		}
+	}
+	for _, age := range []time.Duration{2 * time.Minute, time.Hour} {
+		if c.Takes(value, from, given.Add(age)) {
+			t.Errorf("a value is taken after %v", age)
+		}
+	}
+	if c.Takes(value, other, given) {
+		t.Error("another port's value is taken")
 	}
 }
 

@@ -48,7 +48,7 @@ type Conn struct {
 }
 
 // Listen binds addr, host:port; all addresses of both families when the host
-// is empty. A group's address is joined on the interface of its zone.
+// is empty.
 func Listen(addr string) (*Conn, error) {
 	at, err := net.ResolveUDPAddr("udp", addr)
 	if err != nil {
