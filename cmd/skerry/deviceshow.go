@@ -155,7 +155,7 @@ func (a *deviceAnswer) print(t *table) {
 	}
 	for i := range a.Latest {
 		r := &a.Latest[i]
-		t.row("latest", fmt.Sprintf("%s = %s at %s", r.Resource, strings.TrimSpace(r.Printed()+" "+r.Unit), timeText(r.Time)))
+		t.row("latest", fmt.Sprintf("%s = %s at %s", r.Resource, r.Summary(), timeText(r.Time)))
 	}
 	if len(a.Seen) == 0 {
 		t.row("seen", "at no node since that started")

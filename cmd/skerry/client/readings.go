@@ -3,9 +3,11 @@ package client
 import (
 	"context"
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"skerry/fsm"
@@ -39,6 +41,22 @@ func (r *Reading) Printed() string {
 		return base64.StdEncoding.EncodeToString(*r.Data)
 	}
 	return ""
+}
+
+// maxSummary is how many characters of a text a summary has.
+const maxSummary = 60
+
+// Summary is the value in a few words for one line of a screen, with its unit:
+// of bytes it says how many there are, of a long text how it begins.
+func (r *Reading) Summary() string {
+	if r.Data != nil {
+		return fmt.Sprintf("%d bytes", len(*r.Data))
+	}
+	said := strings.TrimSpace(r.Printed() + " " + r.Unit)
+	if letters := []rune(said); len(letters) > maxSummary {
+		return string(letters[:maxSummary]) + "..."
+	}
+	return said
 }
 
 // Page is a part of an answer. Next asks for the next one; "" after the last.
