@@ -99,6 +99,38 @@ func TestBothDisksBehaveAlike(t *testing.T) {
 	}
 }
 
+func TestAWriteInPlaceLeavesTheRestAndMayPassTheEnd(t *testing.T) {
+	for name, d := range disks(t) {
+		t.Run(name, func(t *testing.T) {
+			f := put(t, d, "a/file", "abcdef")
+			for _, w := range []struct {
+				text string
+				at   int64
+			}{{"XY", 1}, {"Z", 8}} {
+				if _, err := f.WriteAt([]byte(w.text), w.at); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := io.WriteString(f, "!"); err != nil {
+				t.Fatal(err)
+			}
+			if err := f.SyncData(); err != nil {
+				t.Error(err)
+			}
+			want(t, d, "a/file", "aXYdef\x00\x00Z!")
+		})
+	}
+}
+
+func TestSpaceIsTold(t *testing.T) {
+	for name, d := range disks(t) {
+		s, err := d.Space()
+		if err != nil || s.Free <= 0 || s.Total < s.Free {
+			t.Errorf("%s: %+v (%v), want some of it free", name, s, err)
+		}
+	}
+}
+
 func TestWhatIsNotThereIsErrNotExist(t *testing.T) {
 	for name, d := range disks(t) {
 		t.Run(name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 // Memory is a Disk in memory. It keeps two images: what a reader sees and what
@@ -17,11 +18,46 @@ type Memory struct {
 	now     map[string]*inode // as readers see it
 	durable map[string]*inode // directory entries that were synced
 	cuts    int               // handles of an earlier life do nothing
+	total   int64             // capacity in bytes, 0 for no bound
 }
 
+// inode is a file's content.
+//
+// Invariant: outside of dirty, synced is data up to the shorter of both.
 type inode struct {
 	data   []byte
 	synced []byte // what a cut leaves of data
+	dirty  []span // written since the last sync
+}
+
+type span struct{ from, to int }
+
+// write puts b at off; the file grows by zeros where it is shorter.
+func (n *inode) write(b []byte, off int) {
+	from := min(off, len(n.data))
+	if end := off + len(b); end > len(n.data) {
+		n.data = append(n.data, make([]byte, end-len(n.data))...)
+	}
+	copy(n.data[off:], b)
+	if last := len(n.dirty) - 1; last >= 0 && n.dirty[last].to == from {
+		n.dirty[last].to = off + len(b)
+		return
+	}
+	n.dirty = append(n.dirty, span{from, off + len(b)})
+}
+
+// sync makes what readers see what a cut leaves.
+func (n *inode) sync() {
+	if grow := len(n.data) - len(n.synced); grow > 0 {
+		n.synced = append(n.synced, make([]byte, grow)...)
+	}
+	n.synced = n.synced[:len(n.data)]
+	for _, d := range n.dirty {
+		if to := min(d.to, len(n.data)); d.from < to {
+			copy(n.synced[d.from:to], n.data[d.from:to])
+		}
+	}
+	n.dirty = nil
 }
 
 // NewMemory returns an empty disk.
@@ -68,8 +104,35 @@ func (f *memoryFile) Write(b []byte) (int, error) {
 		return 0, err
 	}
 	defer f.d.mu.Unlock()
-	f.n.data = append(f.n.data, b...)
+	return f.d.write(f.n, b, len(f.n.data))
+}
+
+func (f *memoryFile) WriteAt(b []byte, off int64) (int, error) {
+	if err := f.lock(); err != nil {
+		return 0, err
+	}
+	defer f.d.mu.Unlock()
+	if off < 0 {
+		return 0, fs.ErrInvalid
+	}
+	return f.d.write(f.n, b, int(off))
+}
+
+// write is a write within the capacity. The caller holds mu.
+func (d *Memory) write(n *inode, b []byte, off int) (int, error) {
+	if grow := int64(off + len(b) - len(n.data)); d.total > 0 && grow > 0 && d.used()+grow > d.total {
+		return 0, syscall.ENOSPC
+	}
+	n.write(b, off)
 	return len(b), nil
+}
+
+// used is what the files take. The caller holds mu.
+func (d *Memory) used() (bytes int64) {
+	for _, n := range d.now {
+		bytes += int64(len(n.data))
+	}
+	return bytes
 }
 
 func (f *memoryFile) ReadAt(b []byte, off int64) (int, error) {
@@ -92,9 +155,11 @@ func (f *memoryFile) Sync() error {
 		return err
 	}
 	defer f.d.mu.Unlock()
-	f.n.synced = append([]byte(nil), f.n.data...)
+	f.n.sync()
 	return nil
 }
+
+func (f *memoryFile) SyncData() error { return f.Sync() }
 
 func (f *memoryFile) Size() (int64, error) {
 	if err := f.lock(); err != nil {
@@ -192,6 +257,31 @@ func (d *Memory) SyncDir(dir string) error {
 		}
 	}
 	return nil
+}
+
+// MakeDir is Disk's: directories are there when files in them are.
+func (d *Memory) MakeDir(string) error { return nil }
+
+// SetCapacity bounds what the files may take together, in bytes; 0 is no bound.
+// A write past it fails with ENOSPC and writes nothing.
+func (d *Memory) SetCapacity(bytes int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.total = bytes
+}
+
+// unbounded is the room of a disk without a capacity.
+const unbounded = 1 << 40
+
+// Space is Disk's.
+func (d *Memory) Space() (Space, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	total := d.total
+	if total == 0 {
+		total = unbounded
+	}
+	return Space{Free: max(total-d.used(), 0), Total: total}, nil
 }
 
 // Path is Disk's: no other program can open these files.

@@ -3,6 +3,7 @@ package disk_test
 import (
 	"errors"
 	"io"
+	"syscall"
 	"testing"
 
 	"skerry/cluster/disk"
@@ -181,4 +182,38 @@ func TestRotFlipsOneBit(t *testing.T) {
 		t.Error("Corrupt does not say which bytes there are")
 	}
 	want(t, d, "file", "c")
+}
+
+func TestAPowerCutLeavesWhatWasSyncedOfAFileWrittenInPlace(t *testing.T) {
+	d := disk.NewMemory()
+	f := put(t, d, "log", "00000000")
+	for i, b := range []string{"1", "2", "3"} {
+		if _, err := f.WriteAt([]byte(b), int64(2*i)); err != nil {
+			t.Fatal(err)
+		}
+		if i == 1 {
+			if err := errors.Join(f.SyncData(), d.SyncDir(".")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	want(t, d, "log", "10203000")
+	d.Cut()
+	want(t, d, "log", "10200000")
+}
+
+func TestAFullMemoryDiskTakesNothingMore(t *testing.T) {
+	d := disk.NewMemory()
+	f := put(t, d, "file", "1234")
+	d.SetCapacity(6)
+	if _, err := io.WriteString(f, "567"); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("a write past the capacity: %v, want ENOSPC", err)
+	}
+	if _, err := f.WriteAt([]byte("xy"), 2); err != nil {
+		t.Errorf("a write in place on a full disk: %v", err)
+	}
+	if s, err := d.Space(); err != nil || s.Free != 2 || s.Total != 6 {
+		t.Errorf("%+v (%v), want 2 of 6 free", s, err)
+	}
+	want(t, d, "file", "12xy")
 }
