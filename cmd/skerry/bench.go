@@ -30,6 +30,7 @@ func benchCommand() *cli.Command {
 				&cli.DurationFlag{Name: "duration", Value: 10 * time.Second, Usage: "how long, `D`, the load counts"},
 				&cli.DurationFlag{Name: "warmup", Value: 2 * time.Second, Usage: "how long, `D`, there is load before it counts"},
 				&cli.IntFlag{Name: "pack", Usage: fmt.Sprintf("send `N` readings in a message as SenML CBOR, at most %d (default: one as plain text)", bench.MaxPack)},
+				&cli.Float64Flag{Name: "rate", Usage: "`N` messages a second of all clients together (default: as fast as they are answered)"},
 				&cli.StringFlag{Name: "pids", Usage: "`PID`s of the nodes' processes, with commas between them, for CPU and disk figures"},
 				&cli.IntFlag{Name: "nodes", Value: 3, Usage: "how many nodes, `N`, an own site has"},
 				&cli.StringFlag{Name: "dir", Usage: "`DIR` for an own site, kept afterwards (default: a temporary one)"},
@@ -49,7 +50,7 @@ func benchIngest(c *cli.Context) error {
 		return err
 	}
 	cfg := bench.Config{
-		Clients: c.Int("clients"), Pack: c.Int("pack"),
+		Clients: c.Int("clients"), Pack: c.Int("pack"), Rate: c.Float64("rate"),
 		Warmup: c.Duration("warmup"), Duration: c.Duration("duration"), Seed: c.Uint64("seed"),
 	}
 	if !c.IsSet("seed") {
@@ -114,7 +115,7 @@ func benchOwn(c *cli.Context, cfg bench.Config) (result bench.Result, err error)
 	if err != nil {
 		return bench.Result{}, err
 	}
-	cfg.To, cfg.Pids = []netip.AddrPort{to}, s.PIDs()
+	cfg.To, cfg.Pids, cfg.Dir = []netip.AddrPort{to}, s.PIDs(), dir
 	return bench.Run(c.Context, cfg)
 }
 
@@ -128,5 +129,8 @@ func benchTable(t *table, r *bench.Result) {
 	}
 	t.row("CPU", fmt.Sprintf("%.1f us a request, %.1f us a reading, over all nodes", r.CPUPerRequest, r.CPUPerReading))
 	t.row("written", fmt.Sprintf("%.0f bytes a reading, over all nodes", r.BytesPerReading))
+	if r.DeviceBytes > 0 {
+		t.row("disk", fmt.Sprintf("%.0f bytes a reading, by all processes and the file system", r.DeviceBytes))
+	}
 	t.row("memory", fmt.Sprintf("%d MiB resident, over all nodes", r.RSSBytes>>20))
 }

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // clockTick is the unit of CPU times in /proc: USER_HZ, 100 on every Linux.
@@ -16,17 +18,19 @@ const clockTick = 10 * time.Millisecond
 type Usage struct {
 	CPU     time.Duration // user and system
 	Written int64         // bytes handed to the disks' layer
+	Device  int64         // bytes that the disk was given by all processes; 0 where unknown
 	RSS     int64         // bytes resident now
 }
 
 // Sub is the use between o and u; RSS is u's.
 func (u Usage) Sub(o Usage) Usage {
-	return Usage{CPU: u.CPU - o.CPU, Written: u.Written - o.Written, RSS: u.RSS}
+	return Usage{CPU: u.CPU - o.CPU, Written: u.Written - o.Written, Device: u.Device - o.Device, RSS: u.RSS}
 }
 
-// Measure sums the use of processes by what /proc says of them.
-func Measure(pids []int) (Usage, error) {
-	var sum Usage
+// Measure sums the use of processes by what /proc says of them, and what the
+// disk of dir was given, where dir is not empty.
+func Measure(pids []int, dir string) (Usage, error) {
+	sum := Usage{Device: deviceWritten(dir)}
 	for _, pid := range pids {
 		cpu, err := cpuTime(pid)
 		if err != nil {
@@ -79,4 +83,27 @@ func field(pid int, file, name string) (int64, error) {
 		}
 	}
 	return 0, fmt.Errorf("%s has no %s", file, name)
+}
+
+// sector is the unit of /sys/dev/block, whatever the disk's own is.
+const sector = 512
+
+// deviceWritten is what the disk under dir was given since it is there, with
+// the file system's own journal and the writes of all others; 0 where nobody
+// counts it.
+func deviceWritten(dir string) int64 {
+	var st unix.Stat_t
+	if dir == "" || unix.Stat(dir, &st) != nil {
+		return 0
+	}
+	b, err := os.ReadFile(fmt.Sprintf("/sys/dev/block/%d:%d/stat", unix.Major(st.Dev), unix.Minor(st.Dev)))
+	f := strings.Fields(string(b))
+	if err != nil || len(f) < 7 {
+		return 0
+	}
+	n, err := strconv.ParseInt(f[6], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n * sector
 }

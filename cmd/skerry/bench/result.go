@@ -27,6 +27,7 @@ type Result struct {
 	CPUPerRequest   float64           `json:"cpu_us_per_request"`
 	CPUPerReading   float64           `json:"cpu_us_per_reading"`
 	BytesPerReading float64           `json:"bytes_written_per_reading"`
+	DeviceBytes     float64           `json:"device_bytes_per_reading"` // by all processes, with the file system's own; 0 where unknown
 	RSSBytes        int64             `json:"rss_bytes"`
 }
 
@@ -66,6 +67,7 @@ func sum(cfg Config, workers []*worker, span time.Duration, used Usage) Result {
 		r.CPUPerRequest = float64(used.CPU.Microseconds()) / float64(r.Requests)
 		r.CPUPerReading = float64(used.CPU.Microseconds()) / float64(r.Readings)
 		r.BytesPerReading = float64(used.Written) / float64(r.Readings)
+		r.DeviceBytes = float64(used.Device) / float64(r.Readings)
 	}
 	return r
 }

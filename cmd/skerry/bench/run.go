@@ -13,6 +13,8 @@ import (
 // Bounds of a run.
 const (
 	MaxClients       = 20_000
+	MinRate          = 0.01
+	MaxRate          = 1_000_000
 	clientsPerWorker = 512
 )
 
@@ -21,9 +23,11 @@ type Config struct {
 	To       []netip.AddrPort // CoAP addresses; clients are dealt out to them in turn
 	Clients  int              // 1 to MaxClients
 	Pack     int              // readings in a message: 0 is one as plain text, else a SenML CBOR pack, at most MaxPack
+	Rate     float64          // messages a second of all clients together; 0 is as fast as they are answered
 	Warmup   time.Duration    // of load before anything counts
 	Duration time.Duration    // of load that counts
 	Pids     []int            // processes whose use is measured; may be empty
+	Dir      string           // a directory on the disk whose writes are measured; may be empty
 	Seed     uint64           // of the values
 }
 
@@ -35,6 +39,8 @@ func (cfg *Config) validate() error {
 		return fmt.Errorf("%d clients are out of range: 1 to %d", cfg.Clients, MaxClients)
 	case cfg.Pack < 0 || cfg.Pack > MaxPack:
 		return fmt.Errorf("packs of %d readings are out of range: 1 to %d", cfg.Pack, MaxPack)
+	case cfg.Rate < 0 || cfg.Rate > MaxRate || (cfg.Rate > 0 && cfg.Rate < MinRate):
+		return fmt.Errorf("a rate of %g messages a second is out of range: %g to %d", cfg.Rate, MinRate, MaxRate)
 	case cfg.Duration <= 0:
 		return fmt.Errorf("duration %s is not positive", cfg.Duration)
 	}
@@ -62,11 +68,11 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 	}
 	g.Go(func() (err error) {
 		wait(gctx, time.Until(start.Add(cfg.Warmup)))
-		if before, err = Measure(cfg.Pids); err != nil {
+		if before, err = Measure(cfg.Pids, cfg.Dir); err != nil {
 			return err
 		}
 		wait(gctx, time.Until(start.Add(cfg.Warmup+cfg.Duration)))
-		after, err = Measure(cfg.Pids)
+		after, err = Measure(cfg.Pids, cfg.Dir)
 		return err
 	})
 	if err := g.Wait(); err != nil {
@@ -86,6 +92,9 @@ func openWorkers(cfg Config) ([]*worker, error) {
 		w, err := newWorker(cfg.To, first, end-first, cfg.Pack, cfg.Seed)
 		if err != nil {
 			return workers, err
+		}
+		if cfg.Rate > 0 {
+			w.pace(time.Duration(float64(cfg.Clients) / cfg.Rate * float64(time.Second)))
 		}
 		w.from, w.to = cfg.Warmup, cfg.Warmup+cfg.Duration
 		workers = append(workers, w)

@@ -76,6 +76,23 @@ func TestRun_CountsEachAnswerAndSendsNoReadingTwice(t *testing.T) {
 	}
 }
 
+func TestRun_PacedClientsAskNoMoreOftenThanTheyAreTold(t *testing.T) {
+	to := gateway(t, func(d []byte) []byte { return ack(d, 0x44) })
+	got, err := bench.Run(t.Context(), bench.Config{
+		To: []netip.AddrPort{to}, Clients: 4, Rate: 100, Duration: 400 * time.Millisecond, Dir: t.TempDir(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Requests < 1 || got.Requests > 41 {
+		t.Errorf("%d requests in %.1f s at 100 a second, want some and at most 41", got.Requests, got.Seconds)
+	}
+	_, err = bench.Run(t.Context(), bench.Config{To: []netip.AddrPort{to}, Clients: 1, Rate: 1e-9, Duration: time.Second})
+	if err == nil {
+		t.Error("a rate of one message in thirty years is taken")
+	}
+}
+
 func TestRun_RefusalsAreCountedByCode(t *testing.T) {
 	to := gateway(t, func(d []byte) []byte { return ack(d, 0x9d) }) // 4.29
 	got, err := bench.Run(t.Context(), bench.Config{To: []netip.AddrPort{to}, Clients: 2, Duration: 100 * time.Millisecond})

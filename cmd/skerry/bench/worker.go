@@ -14,6 +14,7 @@ const (
 	maxRetransmit = 4                      // times a request goes out again before it counts as failed
 	refusedPause  = 200 * time.Millisecond // before a refused client asks again
 	tick          = 50 * time.Millisecond  // how late a retransmission may be
+	pacedTick     = time.Millisecond       // how late a request of a paced client may be
 	maxEvents     = 256                    // sockets taken from epoll at once
 	maxDatagram   = 1500                   // bytes of an answer that are read
 )
@@ -25,8 +26,9 @@ type client struct {
 	mid   uint16
 	token uint32
 	first time.Duration // when the request in flight was first sent
-	due   time.Duration // when it goes out again, or when a refused client asks again
-	tries int           // copies sent; 0 while a refused client waits
+	due   time.Duration // when it goes out again, or when a client that waits asks
+	turn  time.Duration // when a paced client was last to ask
+	tries int           // copies sent; 0 while a refused or paced client waits
 }
 
 // worker serves a group of clients on one goroutine. Times are since start.
@@ -37,6 +39,8 @@ type worker struct {
 	start   time.Time
 	from    time.Duration // answers in [from, to) count
 	to      time.Duration
+	every   time.Duration // between the requests of a client; 0 is without a pause
+	tick    time.Duration
 	counts  counts
 }
 
@@ -55,7 +59,7 @@ func newWorker(to []netip.AddrPort, first, n, pack int, seed uint64) (*worker, e
 	if err != nil {
 		return nil, fmt.Errorf("epoll: %w", err)
 	}
-	w := &worker{epoll: epoll, clients: make([]client, n), byFD: make(map[int32]*client, n)}
+	w := &worker{epoll: epoll, clients: make([]client, n), byFD: make(map[int32]*client, n), tick: tick}
 	for i := range w.clients {
 		c := &w.clients[i]
 		c.fd = -1
@@ -114,18 +118,18 @@ func (w *worker) run(start time.Time, done <-chan struct{}) error {
 	w.start = start
 	now := time.Since(start)
 	for i := range w.clients {
-		w.ask(&w.clients[i], now)
+		w.begin(&w.clients[i], now, i)
 	}
 	events := make([]unix.EpollEvent, maxEvents)
 	buf := make([]byte, maxDatagram)
-	sweep := now + tick
+	sweep := now + w.tick
 	for now < w.to {
 		select {
 		case <-done:
 			return nil
 		default:
 		}
-		n, err := unix.EpollWait(w.epoll, events, int(tick/time.Millisecond))
+		n, err := unix.EpollWait(w.epoll, events, int(w.tick/time.Millisecond))
 		if err != nil && err != unix.EINTR {
 			return fmt.Errorf("epoll: %w", err)
 		}
@@ -134,10 +138,23 @@ func (w *worker) run(start time.Time, done <-chan struct{}) error {
 		}
 		if now = time.Since(start); now >= sweep {
 			w.sweep(now)
-			sweep = now + tick
+			sweep = now + w.tick
 		}
 	}
 	return nil
+}
+
+// pace has each client ask every period, the clients one after the other.
+func (w *worker) pace(every time.Duration) { w.every, w.tick = every, pacedTick }
+
+// begin sends the first request of client i, or says when its turn is.
+func (w *worker) begin(c *client, now time.Duration, i int) {
+	if w.every == 0 {
+		w.ask(c, now)
+		return
+	}
+	c.turn = now + w.every*time.Duration(i)/time.Duration(len(w.clients))
+	c.due = c.turn
 }
 
 // ask sends a client's next request.
@@ -214,6 +231,11 @@ func (w *worker) answered(c *client, code byte, now time.Duration) {
 	}
 	if code != codeChanged {
 		c.tries, c.due = 0, now+refusedPause
+		return
+	}
+	if w.every > 0 {
+		c.turn = max(c.turn+w.every, now)
+		c.tries, c.due = 0, c.turn
 		return
 	}
 	w.ask(c, now)
