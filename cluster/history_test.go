@@ -41,27 +41,32 @@ func TestPagesOfAHistoryAreItsSortedReadings(t *testing.T) {
 		if err != nil || len(want) == 0 {
 			t.Fatalf("%d readings (%v)", len(want), err)
 		}
-		slices.SortFunc(want, func(a, b fsm.Reading) int {
-			return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.Seq, b.Seq))
-		})
-		var got []fsm.Reading
-		q := cluster.Query{Device: "pump-7", Resource: "temperature", To: math.MaxInt64, Limit: limit}
-		for {
-			page, err := view.Range(context.Background(), q)
-			if err != nil {
-				t.Fatal(err)
+		for _, descending := range []bool{false, true} {
+			slices.SortFunc(want, func(a, b fsm.Reading) int {
+				if descending {
+					a, b = b, a
+				}
+				return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.Seq, b.Seq))
+			})
+			var got []fsm.Reading
+			q := cluster.Query{Device: "pump-7", Resource: "temperature", To: math.MaxInt64, Limit: limit, Descending: descending}
+			for {
+				page, err := view.Range(context.Background(), q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, page.Readings...)
+				if q.Cursor = page.Next; q.Cursor == "" {
+					break
+				}
 			}
-			got = append(got, page.Readings...)
-			if q.Cursor = page.Next; q.Cursor == "" {
-				break
+			if len(got) != len(want) {
+				t.Fatalf("descending %t: %d readings in pages, want %d", descending, len(got), len(want))
 			}
-		}
-		if len(got) != len(want) {
-			t.Fatalf("%d readings in pages, want %d", len(got), len(want))
-		}
-		for i := range want {
-			if got[i].Seq != want[i].Seq {
-				t.Fatalf("reading %d has seq %d, want %d", i, got[i].Seq, want[i].Seq)
+			for i := range want {
+				if got[i].Seq != want[i].Seq {
+					t.Fatalf("descending %t: reading %d has seq %d, want %d", descending, i, got[i].Seq, want[i].Seq)
+				}
 			}
 		}
 	})

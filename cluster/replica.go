@@ -51,12 +51,14 @@ type replica struct {
 	grown         int64  // bytes of entries applied since the last snapshot
 	snapshotAt    uint64 // index of the last snapshot that was kept
 	decoded       decodedCache
+	spans         spans
+	queries       chan struct{} // holds one of each query that runs
 }
 
 func newReplica(log *slog.Logger, segs *segments, frames *frameStore, fail func(error)) *replica {
 	return &replica{
 		log: log, segments: segs, frames: frames, fail: fail, state: fsm.NewState(),
-		cutMade: make(chan struct{}, 1), missing: map[segmentKey]fsm.Cut{}, missingFrames: map[fsm.Seq]fsm.Frame{},
+		cutMade: make(chan struct{}, 1), queries: make(chan struct{}, maxQueries), missing: map[segmentKey]fsm.Cut{}, missingFrames: map[fsm.Seq]fsm.Frame{},
 	}
 }
 

@@ -1,10 +1,6 @@
 package cluster
 
-import (
-	"fmt"
-
-	"skerry/fsm"
-)
+import "fmt"
 
 // Consistency is what a View promises.
 type Consistency uint8
@@ -29,25 +25,6 @@ func ParseConsistency(s string) (Consistency, error) {
 		return Local, nil
 	}
 	return 0, fmt.Errorf("consistency %q is not known: use linearizable, leader or local", s)
-}
-
-// Query asks for a series' readings with From <= time < To, by time, then seq.
-type Query struct {
-	Device   string
-	Resource string
-	From     int64  // microseconds since 1970 UTC, inclusive
-	To       int64  // exclusive; math.MaxInt64 for no end
-	Limit    int    // 1 to MaxLimit
-	Cursor   string // Page.Next of the page before, "" for the first
-}
-
-// MaxLimit bounds the readings of one page.
-const MaxLimit = 100_000
-
-// Page is a part of an answer. Next is "" after the last one.
-type Page struct {
-	Readings []fsm.Reading
-	Next     string
 }
 
 // View reads the state as of one moment or later: each call sees at least what

@@ -92,3 +92,30 @@ func benchSegment(b *testing.B) *segment.Segment {
 	b.ResetTimer()
 	return s
 }
+
+// One series of a million rows, read for its times and numbers, and whole.
+func BenchmarkRuns(b *testing.B) {
+	rows, names := sensors(million, 1, 1)
+	file, _ := written(b, rows, names)
+	s := opened(b, file)
+	for _, whole := range []bool{false, true} {
+		b.Run(map[bool]string{false: "values", true: "whole"}[whole], func(b *testing.B) {
+			ask := segment.Ask{Device: "pump-0", Resource: "temperature", From: math.MinInt64, To: math.MaxInt64, Whole: whole}
+			start := cpu(b)
+			for b.Loop() {
+				n, sum := 0, 0.0
+				err := s.Runs(context.Background(), ask, func(r *segment.Run) bool {
+					n += r.Len()
+					for i := range r.Len() {
+						sum += r.Number(i)
+					}
+					return true
+				})
+				if err != nil || n != million {
+					b.Fatalf("%d rows, %v", n, err)
+				}
+			}
+			perRow(b, start)
+		})
+	}
+}

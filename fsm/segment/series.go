@@ -14,25 +14,19 @@ import (
 // (microseconds since 1970 UTC), by time, then seq, until f returns false. It
 // reads the pages that may hold them and no others. The readings are the
 // caller's. Errors: ErrDamaged, those of ctx and of the file.
-func (s *Segment) Series(ctx context.Context, device, resource string, from, to int64, f func(fsm.Reading) bool) (err error) {
-	defer rescue(&err)
-	if s.meta.Stream != fsm.Readings {
-		return ErrStream
-	}
-	w := want{device: device, resource: resource, from: from, to: to}
-	for i := range s.groups {
-		if !w.mayBeIn(&s.groups[i].stats) {
-			continue
+func (s *Segment) Series(ctx context.Context, device, resource string, from, to int64, f func(fsm.Reading) bool) error {
+	ask := Ask{Device: device, Resource: resource, From: from, To: to, Whole: true}
+	return s.Runs(ctx, ask, func(r *Run) bool {
+		for i := range r.Len() {
+			if !f(r.Reading(i)) {
+				return false
+			}
 		}
-		more, err := s.seriesInGroup(ctx, &s.groups[i], &w, f)
-		if err != nil || !more {
-			return err
-		}
-	}
-	return nil
+		return true
+	})
 }
 
-// want is what Series looks for.
+// want is what Runs looks for.
 type want struct {
 	device, resource string
 	from, to         int64
@@ -55,44 +49,12 @@ func (w *want) mayBeInPage(r *groupReader, page int) bool {
 		int64Of(t.MinValues[page]) < w.to && w.from <= int64Of(t.MaxValues[page])
 }
 
-func (s *Segment) seriesInGroup(ctx context.Context, g *group, w *want, f func(fsm.Reading) bool) (more bool, err error) {
-	r, err := s.reader(g)
-	if err != nil {
-		return false, err
-	}
-	if err := r.aligned(); err != nil {
-		return false, err
-	}
-	var b batch
-	for page := range r.columns[colSeq].pages {
-		if !w.mayBeInPage(r, page) {
-			continue
-		}
-		if err := ctx.Err(); err != nil {
-			return false, err
-		}
-		lo, hi, err := w.find(r, &b, page)
-		if err != nil {
-			return false, err
-		}
-		if lo == hi {
-			continue
-		}
-		if err := r.batch(&b, page); err != nil {
-			return false, err
-		}
-		for i := lo; i < hi; i++ {
-			if !f(b.reading(i, w)) {
-				return false, nil
-			}
-		}
-	}
-	return true, nil
-}
-
 // find is the range of a page's rows that are wanted. It reads the columns by
 // which rows are sorted.
 func (w *want) find(r *groupReader, b *batch, page int) (lo, hi int, err error) {
+	if w.inside(r, page) {
+		return 0, r.rows(colSeq, page), nil
+	}
 	for _, c := range []int{colDevice, colResource, colTime} {
 		if b.at[c], err = r.page(c, page); err != nil {
 			return 0, 0, err

@@ -1,0 +1,136 @@
+package cluster
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"skerry/fsm"
+	"skerry/fsm/segment"
+)
+
+// seriesAsk reads one series from all parts of the history. Order between
+// parts is by their times, not by those of readings: parts overlap where
+// devices send late.
+type seriesAsk struct {
+	segment.Ask
+	// narrow tells what of a range of times is still wanted.
+	narrow func(from, to int64) (int64, int64)
+	// memory takes row i, in seq order.
+	memory func(rows *fsm.Rows, names *fsm.Names, i int)
+	// run takes rows of the file of a cut; false for no more of this file.
+	run func(*segment.Run, fsm.Cut) bool
+}
+
+// span is what a part may hold.
+type span struct {
+	cut    fsm.Cut
+	time   segment.Range
+	device segment.NameRange
+}
+
+func (s *span) mayHold(ask *segment.Ask) bool {
+	return s.time.Min < ask.To && ask.From <= s.time.Max && s.device.Min <= ask.Device && ask.Device <= s.device.Max
+}
+
+// series reads what is asked for. Errors: ErrMissing, those of ctx and files.
+func (r *replica) series(ctx context.Context, ask seriesAsk) error {
+	h := r.history(fsm.Readings, 1)
+	// What is in memory comes first: it costs no reading and narrows the rest.
+	var spans []span
+	for _, p := range h.closed {
+		if p.memory != nil {
+			ask.ofMemory(&p.memory.Rows, &p.memory.Names)
+			continue
+		}
+		s, err := r.spanOf(p.cut)
+		if err != nil {
+			return fmt.Errorf("readings %d to %d: %w", p.cut.First, p.cut.Last, err)
+		}
+		if s.mayHold(&ask.Ask) {
+			spans = append(spans, s)
+		}
+	}
+	ask.ofMemory(&h.head, &h.names)
+	slices.SortStableFunc(spans, func(a, b span) int {
+		if ask.Descending {
+			return cmp.Compare(b.time.Max, a.time.Max)
+		}
+		return cmp.Compare(a.time.Min, b.time.Min)
+	})
+	for i := range spans {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		ask.From, ask.To = ask.narrow(ask.From, ask.To)
+		if !spans[i].mayHold(&ask.Ask) {
+			continue
+		}
+		if err := r.runs(ctx, spans[i].cut, &ask); err != nil {
+			return fmt.Errorf("readings %d to %d: %w", spans[i].cut.First, spans[i].cut.Last, err)
+		}
+	}
+	return nil
+}
+
+func (r *replica) runs(ctx context.Context, cut fsm.Cut, ask *seriesAsk) error {
+	seg, release, err := r.segments.use(fsm.Readings, cut)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return seg.Runs(ctx, ask.Ask, func(run *segment.Run) bool { return ask.run(run, cut) })
+}
+
+// ofMemory hands on the rows asked for. They are in seq order.
+func (a *seriesAsk) ofMemory(rows *fsm.Rows, names *fsm.Names) {
+	if rows.Len() == 0 {
+		return
+	}
+	id := slices.Index(names.Series, fsm.SeriesName{Device: a.Device, Resource: a.Resource})
+	if id < 0 {
+		return
+	}
+	a.From, a.To = a.narrow(a.From, a.To)
+	for i, s := range rows.Series {
+		if s == uint32(id) && a.From <= rows.Time[i] && rows.Time[i] < a.To {
+			a.memory(rows, names, i)
+		}
+	}
+}
+
+// maxSpans bounds the spans that are known without opening files: 3 MB or so.
+const maxSpans = 16 << 10
+
+// spans knows what files may hold, so that a query opens no others.
+type spans struct {
+	mu   sync.Mutex
+	have map[fsm.Seq]span // by first seq
+}
+
+// spanOf is what the file of a cut of readings may hold.
+func (r *replica) spanOf(cut fsm.Cut) (span, error) {
+	k := &r.spans
+	k.mu.Lock()
+	s, ok := k.have[cut.First]
+	k.mu.Unlock()
+	if ok && s.cut == cut {
+		return s, nil
+	}
+	seg, release, err := r.segments.use(fsm.Readings, cut)
+	if err != nil {
+		return span{}, err
+	}
+	defer release()
+	st := seg.Stats()
+	s = span{cut: cut, time: st.Time, device: st.Device}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.have == nil || len(k.have) >= maxSpans {
+		k.have = make(map[fsm.Seq]span) // all are in the files
+	}
+	k.have[cut.First] = s
+	return s, nil
+}
