@@ -63,6 +63,7 @@ var doors = []door{
 	{"github.com/pion/dtls", []string{"coap"}},
 	{"github.com/vishvananda/netlink", []string{"cluster"}},
 	{"github.com/parquet-go", []string{"fsm/segment", "cloudsync"}},
+	{"github.com/hanwen/go-fuse", []string{"internal/faultfs"}},
 	{"github.com/urfave/cli", []string{"cmd"}},
 	{"github.com/pelletier/go-toml", []string{"cmd"}},
 }
