@@ -119,3 +119,30 @@ func BenchmarkRuns(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkMerge makes one file of a day of cuts that are as small as a quiet
+// site's.
+func BenchmarkMerge(b *testing.B) {
+	const cuts = 16
+	rows, names := sensors(million, 1000, 1)
+	var files []*segment.Segment
+	var small int
+	for i := range cuts {
+		file, _ := written(b, slice(rows, i*million/cuts, (i+1)*million/cuts), names)
+		files, small = append(files, opened(b, file)), small+len(file)
+	}
+	cut := cutOf(rows, names)
+	var size int64
+	start := cpu(b)
+	b.ResetTimer()
+	for b.Loop() {
+		stats, err := segment.Merge(b.Context(), io.Discard, "demo", cut, files)
+		if err != nil {
+			b.Fatal(err)
+		}
+		size = stats.Size
+	}
+	perRow(b, start)
+	b.ReportMetric(float64(small)/million, "B/row-before")
+	b.ReportMetric(float64(size)/million, "B/row")
+}

@@ -22,8 +22,8 @@ type readingGroup struct {
 	unitHash   []uint64 // by unit id, the same
 	digest     fsm.RowDigest
 
-	at     []uint32 // positions in rows, in file order
-	pages  []int    // the row after each page
+	n      int   // rows in the group
+	pages  []int // the row after each page
 	seq    []int64
 	time   []int64
 	recv   []int64
@@ -40,16 +40,8 @@ type readingGroup struct {
 }
 
 func newReadingGroup(rows *fsm.Rows, names *fsm.Names) *readingGroup {
-	n := min(rows.Len(), groupRows)
-	g := &readingGroup{
-		rows: rows, names: names, received: make([]int64, rows.Len()),
-		seriesHash: make([]uint64, len(names.Series)), unitHash: make([]uint64, len(names.Units)),
-		seq: make([]int64, n), time: make([]int64, n), recv: make([]int64, n), bits: make([]int64, n),
-		kind: make([]fsm.Kind, n), series: make([]fsm.SeriesName, n), seriesID: make([]uint32, n), unitID: make([]uint32, n),
-	}
-	for c := range g.def {
-		g.def[c], g.ids[c] = make([]byte, n), make([]int32, n)
-	}
+	g := emptyGroup(rows, names, min(rows.Len(), groupRows))
+	g.received = make([]int64, rows.Len())
 	for i, s := range rows.Stamps {
 		end := rows.Len()
 		if i+1 < len(rows.Stamps) {
@@ -62,18 +54,33 @@ func newReadingGroup(rows *fsm.Rows, names *fsm.Names) *readingGroup {
 	return g
 }
 
-// gather takes the rows at these positions.
-func (g *readingGroup) gather(at []uint32) {
-	n := len(at)
-	g.at, g.pages = at, g.pages[:0]
+// emptyGroup has room for n rows, which are named by rows.Blob and names.
+func emptyGroup(rows *fsm.Rows, names *fsm.Names, n int) *readingGroup {
+	g := &readingGroup{
+		rows: rows, names: names,
+		seriesHash: make([]uint64, len(names.Series)), unitHash: make([]uint64, len(names.Units)),
+		seq: make([]int64, n), time: make([]int64, n), recv: make([]int64, n), bits: make([]int64, n),
+		kind: make([]fsm.Kind, n), series: make([]fsm.SeriesName, n), seriesID: make([]uint32, n), unitID: make([]uint32, n),
+	}
+	for c := range g.def {
+		g.def[c], g.ids[c] = make([]byte, n), make([]int32, n)
+	}
+	return g
+}
+
+// resize makes it a group of n rows, at most as many as it has room for.
+func (g *readingGroup) resize(n int) {
+	g.n = n
 	g.seq, g.time, g.recv, g.bits, g.kind = g.seq[:n], g.time[:n], g.recv[:n], g.bits[:n], g.kind[:n]
 	g.series, g.seriesID, g.unitID = g.series[:n], g.seriesID[:n], g.unitID[:n]
 	for c := range g.def {
 		g.def[c], g.ids[c] = g.def[c][:n], g.ids[c][:n]
-		clear(g.def[c])
 	}
-	g.devices, g.resources, g.units = newNameDictionary(), newNameDictionary(), newNameDictionary()
+}
 
+// gather takes the rows at these positions.
+func (g *readingGroup) gather(at []uint32) {
+	g.resize(len(at))
 	// One column at a time: the rows lie all over memory, and short loops let
 	// the processor wait for many of them at once.
 	pick(g.time, g.rows.Time, at)
@@ -82,9 +89,23 @@ func (g *readingGroup) gather(at []uint32) {
 	pick(g.kind, g.rows.Kind, at)
 	pick(g.seriesID, g.rows.Series, at)
 	pick(g.unitID, g.rows.Unit, at)
+	for i, p := range at {
+		g.seq[i] = int64(g.rows.First) + int64(p)
+	}
+	g.prepare()
+}
+
+// prepare makes pages and dictionaries of the rows that the group was given,
+// and adds the rows to the digest.
+func (g *readingGroup) prepare() {
+	g.pages = g.pages[:0]
+	for c := range g.def {
+		clear(g.def[c])
+	}
+	g.devices, g.resources, g.units = newNameDictionary(), newNameDictionary(), newNameDictionary()
 	series, unit := uint32(math.MaxUint32), uint32(math.MaxUint32)
 	start, size := 0, 0 // of the page: first row, bytes of text and data
-	for i, p := range at {
+	for i := range g.n {
 		if s := g.seriesID[i]; s == series {
 			g.sameSeries(i)
 		} else {
@@ -97,7 +118,6 @@ func (g *readingGroup) gather(at []uint32) {
 			unit = u
 			g.takeUnit(i, u)
 		}
-		g.seq[i] = int64(g.rows.First) + int64(p)
 		value, more := g.takeValue(i)
 		g.digest.Add(fsm.HashRow(fsm.Seq(g.seq[i]), g.seriesHash[series], g.unitHash[unit], g.time[i], g.recv[i], value))
 		if i > start && (i-start == pageRows || size+more > pageBytes) {
@@ -106,8 +126,8 @@ func (g *readingGroup) gather(at []uint32) {
 		}
 		size += more
 	}
-	g.pages = append(g.pages, n)
-	g.makeDictionaries(n)
+	g.pages = append(g.pages, g.n)
+	g.makeDictionaries(g.n)
 }
 
 // pick fills dst with the elements of src at these positions.
@@ -192,7 +212,7 @@ func columnOf(k fsm.Kind) int {
 }
 
 func (g *readingGroup) stats() Stats {
-	n := len(g.at)
+	n := g.n
 	least, greatest := nameBounds(func(i int) string { return g.series[i].Resource })(0, n)
 	return Stats{
 		Rows: n, Seq: rangeOf(g.seq), Time: rangeOf(g.time), Received: rangeOf(g.recv),

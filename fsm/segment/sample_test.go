@@ -99,3 +99,17 @@ func series(tb testing.TB, s *segment.Segment, device, resource string, from, to
 	}
 	return list
 }
+
+// slice is rows lo to hi of rows.
+func slice(rows *fsm.Rows, lo, hi int) *fsm.Rows {
+	part := &fsm.Rows{
+		First: rows.First + fsm.Seq(lo), Series: rows.Series[lo:hi], Unit: rows.Unit[lo:hi], Time: rows.Time[lo:hi],
+		Kind: rows.Kind[lo:hi], Bits: rows.Bits[lo:hi], Blob: rows.Blob,
+	}
+	for i := lo; i < hi; i++ {
+		if at := rows.Received(i); i == lo || at != rows.Received(i-1) {
+			part.Stamps = append(part.Stamps, fsm.Stamp{Row: uint32(i - lo), Received: at})
+		}
+	}
+	return part
+}

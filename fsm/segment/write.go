@@ -55,7 +55,7 @@ func WriteReadings(w io.Writer, site string, cut fsm.Cut, readings []fsm.Reading
 }
 
 func (g *readingGroup) write(f *file) error {
-	f.begin(len(g.at))
+	f.begin(g.n)
 	for c := range f.columns {
 		k := chunk{pages: g.pages, dict: g.dicts[c], ids: g.ids[c]}
 		if f.columns[c].optional {
