@@ -285,12 +285,18 @@ func (s *Site) close() {
 // Reading is a batch of one reading under a random key.
 func Reading(tb testing.TB, device, resource string, micros int64, value float64) *fsm.Batch {
 	tb.Helper()
+	return Valued(tb, device, resource, micros, fsm.NumberValue(value))
+}
+
+// Valued is Reading with a value of any kind.
+func Valued(tb testing.TB, device, resource string, micros int64, value fsm.Value) *fsm.Batch {
+	tb.Helper()
 	var key fsm.Key
 	if _, err := rand.Read(key[:]); err != nil {
 		tb.Fatal(err)
 	}
 	return &fsm.Batch{Items: []fsm.Item{{Key: key, Records: []fsm.Record{{
-		Device: device, Resource: resource, Time: micros, Value: fsm.NumberValue(value),
+		Device: device, Resource: resource, Time: micros, Value: value,
 	}}}}}
 }
 
