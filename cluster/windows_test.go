@@ -166,3 +166,31 @@ func TestTheMeanOfHugeNumbersIsFinite(t *testing.T) {
 		}
 	})
 }
+
+// Pages of a file end anywhere among readings of one time.
+func TestTheLastOfOneMomentIsTheOneThatEnteredLast(t *testing.T) {
+	const packs, records = 6, 1000 // more than a page of a file has
+	synctest.Test(t, func(t *testing.T) {
+		site := clustertest.Open(t, 1, nil)
+		m := site.Nodes[0]
+		for pack := range packs {
+			batch := clustertest.Reading(t, "d", "r", 0, 0)
+			list := &batch.Items[0].Records
+			for len(*list) < records {
+				*list = append(*list, fsm.Record{Device: "d", Resource: "r", Value: fsm.NumberValue(float64(pack*records + len(*list)))})
+			}
+			m.MustPropose(batch)
+		}
+		m.MustPropose(&fsm.CutCommand{})
+		view, err := m.View(context.Background(), cluster.Local)
+		if err != nil {
+			t.Fatal(err)
+		}
+		site.Wait("the cut's file", func() bool { return len(m.Disk.Names("segments/readings/")) == 1 })
+		synctest.Wait() // until it is listed
+		list := allWindows(t, view, cluster.WindowQuery{Device: "d", Resource: "r", To: 1, Step: cluster.MinStep, Aggregate: cluster.Last, Limit: 1})
+		if len(list) != 1 || list[0].Value.Number != packs*records-1 || list[0].Count != packs*records {
+			t.Errorf("windows %+v, want the last of %d", list, packs*records)
+		}
+	})
+}
