@@ -30,7 +30,11 @@ func (n *Node) joinSite(ctx context.Context) {
 	tick := time.NewTicker(bootstrapEvery)
 	defer tick.Stop()
 	for !n.hasState() {
-		if err := n.tryBootstrap(ctx); err != nil && err.Error() != said {
+		err := n.tryBootstrap(ctx)
+		if why := n.tooOld(); why != "" {
+			err = errors.New(why)
+		}
+		if err != nil && err.Error() != said {
 			said = err.Error()
 			n.log.Warn("the site cannot begin yet", "err", err)
 		}
@@ -74,6 +78,7 @@ func (n *Node) selfPeer() gossip.Peer {
 	return gossip.Peer{
 		ID: string(n.id.ID), Name: n.cfg.Name, Site: n.cfg.Site, Cluster: string(n.network.Address()),
 		HTTP: n.cfg.HTTP, CoAP: n.cfg.CoAP, HasState: n.raft != nil && n.hasState(), Version: n.cfg.Version,
+		Level: uint32(n.replica.siteLevel()),
 	}
 }
 

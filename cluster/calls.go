@@ -48,7 +48,17 @@ var wireCodes = []wireError{
 	{"no-leader", ErrNoLeader},
 	{"closed", ErrClosed},
 	{"no-majority", ErrNoMajority},
+	{"level", ErrLevel},
 }
+
+// saidError is err in the words of the peer that returned it.
+type saidError struct {
+	err  error
+	text string
+}
+
+func (e saidError) Error() string { return e.text }
+func (e saidError) Unwrap() error { return e.err }
 
 func toWire(err error) error {
 	for _, w := range wireCodes {
@@ -64,7 +74,7 @@ func fromWire(err error) error {
 	if errors.As(err, &r) {
 		for _, w := range wireCodes {
 			if r.Code == w.code {
-				return w.err
+				return saidError{w.err, r.Text}
 			}
 		}
 	}
@@ -148,7 +158,10 @@ func (n *Node) dispatch(ctx context.Context, method string, body []byte) ([]byte
 	return nil, fmt.Errorf("call %q is not known to this node: it may be older than its caller", method)
 }
 
-var errShort = errors.New("the call's body is short")
+var (
+	errShort = errors.New("the call's body is short")
+	errDuty  = errors.New("this command is the leader's own")
+)
 
 func (n *Node) servePropose(ctx context.Context, body []byte) ([]byte, error) {
 	if len(body) < 9 {
@@ -159,8 +172,11 @@ func (n *Node) servePropose(ctx context.Context, body []byte) ([]byte, error) {
 	if r == nil || r.term != term {
 		return nil, ErrNotLeader
 	}
+	if op == fsm.OpRaiseLevel {
+		return nil, errDuty
+	}
 	// A committed entry must be readable by all: look before it is appended.
-	if err := fsm.Check(op, cmd); err != nil {
+	if err := fsm.CheckAs(n.knows, op, cmd); err != nil {
 		return nil, err
 	}
 	a := n.submitAndWait(ctx, term, op, cmd)

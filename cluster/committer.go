@@ -74,8 +74,11 @@ func newCommitter(n *Node) *committer {
 }
 
 // submit puts s in the queue. ErrOverloaded: it is full, s was dropped.
-// ErrClosed: nobody would take it any more.
+// ErrClosed: nobody would take it any more. ErrLevel: not all servers know it.
 func (c *committer) submit(s *submission) error {
+	if err := c.n.takes(s.op); err != nil {
+		return err
+	}
 	if err := c.push(s); err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"skerry/cluster/gossip"
 	"skerry/cluster/logstore"
 	"skerry/cluster/transport"
+	"skerry/fsm"
 )
 
 // Config is what a node is told.
@@ -47,6 +48,9 @@ type Seams struct {
 	Gossip  func(gossip.Peer) (gossip.Gossip, error)
 	Logs    func(failed func(error)) (Logs, error)
 	Wall    func() time.Time // the node's wall clock
+	// Level is the newest level that the node knows, as if it were of an older
+	// version or, with fsm.TrialLevel, the next. 0 is fsm.NewestLevel.
+	Level fsm.Level
 }
 
 // Logs are raft's stores.
@@ -119,6 +123,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Seams.Wall == nil {
 		c.Seams.Wall = time.Now
+	}
+	if c.Seams.Level == 0 {
+		c.Seams.Level = fsm.NewestLevel
 	}
 	return c, nil
 }

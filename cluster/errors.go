@@ -18,6 +18,9 @@ var (
 	ErrCursor = errors.New("the cursor is not one that was given: leave it out to begin again")
 	// ErrClosed: the node is stopping.
 	ErrClosed = errors.New("the node is stopping")
+	// ErrLevel: a command that came with a later level than the site's. The
+	// wrapping error names the servers to upgrade.
+	ErrLevel = errors.New("not all nodes of the site know this yet")
 	// ErrMissing: this node does not hold the rows and no peer gave them.
 	ErrMissing = errors.New("this node is still fetching these readings from its peers: ask another node")
 )

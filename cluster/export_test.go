@@ -52,7 +52,7 @@ type Replica struct{ *replica }
 // NewReplica returns one on d; failed takes why it cannot go on.
 func NewReplica(d disk.Disk, failed func(error)) (Replica, error) {
 	segs, err := newSegments(d, "test")
-	return Replica{newReplica(slog.New(slog.DiscardHandler), segs, newFrameStore(d), failed)}, err
+	return Replica{newReplica(slog.New(slog.DiscardHandler), segs, newFrameStore(d), fsm.NewestLevel, failed)}, err
 }
 
 // EndWriting says that nobody will.

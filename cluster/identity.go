@@ -13,10 +13,8 @@ import (
 	"github.com/hashicorp/raft"
 
 	"skerry/cluster/disk"
+	"skerry/fsm"
 )
-
-// dirFormat is the format of the data directory. A newer one is refused.
-const dirFormat = 1
 
 const (
 	identityFile = "node.json"
@@ -26,6 +24,8 @@ const (
 // identity is who a data directory belongs to. It is written when the
 // directory is made and when the node pledges.
 type identity struct {
+	// Format is that of the newest level of which anything was written into the
+	// directory; see raiseDir.
 	Format int           `json:"format"`
 	Site   string        `json:"site"`
 	Name   string        `json:"name"`
@@ -39,15 +39,16 @@ type identity struct {
 	InSite bool `json:"in_site,omitempty"`
 }
 
-// loadIdentity reads the directory's identity, or makes a new one.
-func loadIdentity(d disk.Disk, site, name string) (identity, error) {
+// loadIdentity reads the directory's identity, or makes a new one. It touches
+// nothing of a directory of a newer format than newest.
+func loadIdentity(d disk.Disk, site, name string, newest int) (identity, error) {
 	b, err := disk.ReadFile(d, identityFile, maxIdentity)
 	if errors.Is(err, fs.ErrNotExist) {
 		var random [8]byte
 		if _, err := rand.Read(random[:]); err != nil {
 			return identity{}, err
 		}
-		id := identity{Format: dirFormat, Site: site, Name: name, ID: raft.ServerID(name + "." + hex.EncodeToString(random[:]))}
+		id := identity{Format: dirFormat(fsm.FirstLevel), Site: site, Name: name, ID: raft.ServerID(name + "." + hex.EncodeToString(random[:]))}
 		return id, id.save(d)
 	}
 	if err != nil {
@@ -58,8 +59,8 @@ func loadIdentity(d disk.Disk, site, name string) (identity, error) {
 		return identity{}, fmt.Errorf("%s is damaged (%w): move the directory away and start with an empty one; the site will bring the data back", identityFile, err)
 	}
 	switch {
-	case id.Format > dirFormat:
-		return identity{}, fmt.Errorf("the data directory has format %d and this skerry knows up to %d: upgrade this node", id.Format, dirFormat)
+	case id.Format > newest:
+		return identity{}, fmt.Errorf("the data directory has format %d and this skerry knows up to %d: upgrade this node", id.Format, newest)
 	case id.Left:
 		return identity{}, errors.New("the node of this data directory left its site: start with an empty directory to join again")
 	case id.Site != site:

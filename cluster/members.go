@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,7 +12,6 @@ import (
 	"github.com/hashicorp/raft"
 
 	"skerry/cluster/gossip"
-	"skerry/cluster/transport"
 )
 
 const (
@@ -22,16 +20,6 @@ const (
 	promoteBehind = 256 // entries a non-voter may lack when it becomes a voter
 	leaveHandover = 5 * time.Second
 )
-
-// standing is what a leader asks a server about itself.
-type standing struct {
-	Applied uint64 `json:"applied"` // index of its last command: entries of raft's own do not count
-	Missing int    `json:"missing"` // cuts whose rows it still fetches
-}
-
-func (n *Node) standing() standing {
-	return standing{Applied: n.replica.appliedIndex(), Missing: n.replica.missingCount()}
-}
 
 // membership is the duty that makes the raft configuration follow what gossip
 // brings: new servers enter as non-voters and become voters when whole, one at
@@ -43,6 +31,10 @@ func (n *Node) membership(ctx context.Context, lead *Lead) {
 	for {
 		if err := n.reviseMembers(ctx, lead); err != nil && ctx.Err() == nil {
 			n.log.Warn("the members were not revised", "term", lead.Term, "err", err)
+		}
+		// Here, so that no server is added while the level rises.
+		if err := n.raiseLevel(ctx, lead); err != nil && ctx.Err() == nil {
+			n.log.Warn("the site's level was not raised", "term", lead.Term, "err", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -65,6 +57,7 @@ func (n *Node) reviseMembers(ctx context.Context, lead *Lead) error {
 		servers[s.ID] = s
 		byName[nodeName(s.ID)] = s
 	}
+	var refused error
 	for _, p := range n.sitePeers() {
 		id, addr := raft.ServerID(p.ID), raft.ServerAddress(p.Cluster)
 		if !p.Alive || n.left.has(id) {
@@ -75,6 +68,10 @@ func (n *Node) reviseMembers(ctx context.Context, lead *Lead) error {
 		case n.reign.Load() == nil || ctx.Err() != nil:
 			return ctx.Err()
 		case !known:
+			if err := n.mayJoin(ctx, raft.Server{ID: id, Address: addr}); err != nil {
+				refused = errors.Join(refused, err) // the others may
+				continue
+			}
 			if old, ok := byName[p.Name]; ok && n.aliveServer(old.ID) {
 				return fmt.Errorf("two nodes are named %q: stop one or give it another --name and an empty --data", p.Name)
 			} else if ok {
@@ -93,20 +90,14 @@ func (n *Node) reviseMembers(ctx context.Context, lead *Lead) error {
 			return n.raft.AddVoter(id, addr, future.Index(), memberTimeout).Error()
 		}
 	}
-	return nil
+	return refused
 }
 
 // whole reports that a server lacks neither entries nor segments.
 func (n *Node) whole(ctx context.Context, s raft.Server) bool {
-	b, err := n.call(ctx, transport.Peer{ID: s.ID, Address: s.Address}, callStanding, nil)
-	if err != nil {
-		return false
-	}
-	var st standing
-	if err := json.Unmarshal(b, &st); err != nil {
-		return false
-	}
-	return st.Missing == 0 && st.Applied > 0 && st.Applied+promoteBehind >= n.replica.appliedIndex()
+	h := n.hear(ctx, s)
+	st := h.standing
+	return h.fresh() && st.Missing == 0 && st.Applied > 0 && st.Applied+promoteBehind >= n.replica.appliedIndex()
 }
 
 // sitePeers are the peers of this site by name, then ID.

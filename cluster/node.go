@@ -23,6 +23,7 @@ import (
 type Node struct {
 	cfg     Config
 	profile profile
+	knows   fsm.Level // the newest
 	log     *slog.Logger
 
 	disk     disk.Disk
@@ -39,12 +40,13 @@ type Node struct {
 	committer   *committer
 	reads       readIndexes
 	told        told
+	survey      survey
 	reign       atomic.Pointer[reign]
 	leadChanged signal
 	era         era
 	left        leavers
 
-	identityMu sync.Mutex // guards id.Pledge
+	identityMu sync.Mutex // guards id.Pledge, id.InSite and id.Format
 	id         identity
 
 	work      jobs // that Close awaits
@@ -67,7 +69,7 @@ func Open(cfg Config) (node *Node, err error) {
 		return nil, err
 	}
 	n := &Node{
-		cfg: cfg, profile: profiles[cfg.Profile], log: cfg.Logger.With("node", cfg.Name),
+		cfg: cfg, profile: profiles[cfg.Profile], knows: cfg.Seams.Level, log: cfg.Logger.With("node", cfg.Name),
 		notify: make(chan bool), closed: make(chan struct{}), failed: make(chan error, 1),
 	}
 	n.committer = newCommitter(n)
@@ -89,14 +91,14 @@ func Open(cfg Config) (node *Node, err error) {
 		n.disk = disk.NewOS(cfg.Dir)
 	}
 	undo = append(undo, n.lock)
-	if n.id, err = loadIdentity(n.disk, cfg.Site, cfg.Name); err != nil {
+	if n.id, err = loadIdentity(n.disk, cfg.Site, cfg.Name, dirFormat(n.knows)); err != nil {
 		return nil, err
 	}
 	segs, err := newSegments(n.disk, cfg.Site)
 	if err != nil {
 		return nil, err
 	}
-	n.replica = newReplica(n.log, segs, newFrameStore(n.disk), n.fail)
+	n.replica = newReplica(n.log, segs, newFrameStore(n.disk), n.knows, n.fail)
 	undo = append(undo, func() error { n.replica.frames.close(); return nil })
 
 	if cfg.Seams.Logs != nil {
@@ -111,6 +113,7 @@ func Open(cfg Config) (node *Node, err error) {
 	if err = n.logs.check(n.id.InSite); err != nil {
 		return nil, err
 	}
+	n.logs.Log, n.logs.Snapshot = levelLog{n.logs.Log, n.raiseDir}, levelSnapshots{n.logs.Snapshot, n.raiseDir}
 
 	if cfg.Seams.Network != nil {
 		n.network, err = cfg.Seams.Network(n.id.ID)
@@ -161,10 +164,10 @@ func (n *Node) Run(ctx context.Context, duties ...Duty) error {
 	watch.Go(func() { n.election.watch(watching, n.notify, n.loseLead) })
 	defer watch.Wait()
 	defer unwatch()
-	duties = append([]Duty{n.membership}, duties...)
+	duties = append([]Duty{n.membership, n.takeSurveys}, duties...)
 	for _, work := range []func(context.Context){
 		func(ctx context.Context) { n.runDuties(ctx, duties) },
-		n.watchLeader, n.committer.run, n.replica.writeSegments, n.fetchMissing, n.takeSnapshots, n.joinSite,
+		n.watchLeader, n.committer.run, n.replica.writeSegments, n.fetchMissing, n.takeSnapshots, n.joinSite, n.followLevel,
 	} {
 		wg.Go(func() { work(inner) })
 	}

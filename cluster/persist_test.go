@@ -3,10 +3,12 @@ package cluster
 import (
 	"log/slog"
 	"testing"
+
+	"skerry/fsm"
 )
 
 func TestASnapshotThatCameToNothingIsDueAgain(t *testing.T) {
-	r := newReplica(slog.New(slog.DiscardHandler), nil, nil, nil)
+	r := newReplica(slog.New(slog.DiscardHandler), nil, nil, fsm.NewestLevel, nil)
 	r.grown = 1000
 	f, err := r.Snapshot()
 	if err != nil {

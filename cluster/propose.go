@@ -37,7 +37,7 @@ func (n *Node) Propose(ctx context.Context, cmd fsm.Command) (result fsm.Result,
 // propose encodes and checks a command.
 func (n *Node) propose(cmd fsm.Command) (*proposal, error) {
 	op, body := fsm.Encode(cmd)
-	if err := fsm.Check(op, body); err != nil {
+	if err := fsm.CheckAs(n.knows, op, body); err != nil {
 		return nil, err
 	}
 	p := &proposal{n: n, op: op, body: body, start: time.Now(), keyed: keyed(op), lasting: true}
@@ -61,7 +61,7 @@ func (l *Lead) Propose(ctx context.Context, cmd fsm.Command) (fsm.Result, error)
 		cmd = d.InTerm(l.Term)
 	}
 	op, body := fsm.Encode(cmd)
-	if err := fsm.Check(op, body); err != nil {
+	if err := fsm.CheckAs(l.n.knows, op, body); err != nil {
 		return fsm.Result{}, err
 	}
 	r := l.n.reign.Load()

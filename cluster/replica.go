@@ -25,6 +25,9 @@ type replica struct {
 	closing  signal      // after a cut was made durable, or missing changed
 	cutMade  chan struct{}
 	registry atomic.Uint64 // state.RegistryVersion, for readers without mu
+	knows    fsm.Level     // the newest level that this program applies
+	level    atomic.Uint32 // state.Level, for readers without mu
+	leveled  signal        // after level rose
 
 	mu    sync.RWMutex
 	state *fsm.State
@@ -55,12 +58,26 @@ type replica struct {
 	queries       chan struct{} // holds one of each query that runs
 }
 
-func newReplica(log *slog.Logger, segs *segments, frames *frameStore, fail func(error)) *replica {
-	return &replica{
-		log: log, segments: segs, frames: frames, fail: fail, state: fsm.NewState(),
-		cutMade: make(chan struct{}, 1), queries: make(chan struct{}, maxQueries), missing: map[segmentKey]fsm.Cut{}, missingFrames: map[fsm.Seq]fsm.Frame{},
+func newReplica(log *slog.Logger, segs *segments, frames *frameStore, knows fsm.Level, fail func(error)) *replica {
+	r := &replica{
+		log: log, segments: segs, frames: frames, fail: fail, knows: knows, state: fsm.NewStateAs(knows),
+		cutMade: make(chan struct{}, 1), queries: make(chan struct{}, maxQueries),
+		missing: map[segmentKey]fsm.Cut{}, missingFrames: map[fsm.Seq]fsm.Frame{},
+	}
+	r.publish()
+	return r
+}
+
+// publish lets readers without mu see what the state is at. The caller holds mu.
+func (r *replica) publish() {
+	r.registry.Store(r.state.RegistryVersion())
+	if level := uint32(r.state.Level()); r.level.Swap(level) != level {
+		r.leveled.notify()
 	}
 }
+
+// siteLevel is the level of the site as far as this replica has applied.
+func (r *replica) siteLevel() fsm.Level { return fsm.Level(r.level.Load()) }
 
 // Apply is raft.FSM's.
 func (r *replica) Apply(l *raft.Log) any { return r.ApplyBatch([]*raft.Log{l})[0] }
@@ -96,7 +113,7 @@ func (r *replica) ApplyBatch(logs []*raft.Log) []any {
 		r.grown += int64(len(l.Data))
 		responses[i] = a.Outcomes
 	}
-	r.registry.Store(r.state.RegistryVersion())
+	r.publish()
 	return responses
 }
 
@@ -198,7 +215,7 @@ func (r *replica) nextPending() *fsm.Closed {
 // rows that this node has to fetch.
 func (r *replica) Restore(rc io.ReadCloser) error {
 	defer func() { _ = rc.Close() }()
-	state, err := fsm.Restore(rc)
+	state, err := fsm.RestoreAs(rc, r.knows)
 	if err != nil {
 		return fmt.Errorf("the snapshot cannot be restored: %w", err)
 	}
@@ -242,7 +259,7 @@ func (r *replica) replace(state *fsm.State) error {
 		}
 	}
 	r.state = state
-	r.registry.Store(state.RegistryVersion())
+	r.publish()
 	r.index, _ = state.Digest()
 	r.snapshotAt, r.grown = r.index, 0
 	return nil

@@ -28,6 +28,8 @@ type Status struct {
 	Clock        string `json:"clock"`   // "ok" or "unknown"
 	Ready        bool   `json:"ready"`   // replayed and serving
 	Version      string `json:"version"`
+	Level        uint32 `json:"level"`                 // what the site may use, see fsm.Level
+	LevelWaits   string `json:"level_waits,omitempty"` // at the leader: what it waits for to rise
 }
 
 // Status never blocks and needs no leader.
@@ -39,6 +41,7 @@ func (n *Node) Status() Status {
 	if clockUnknown(n.cfg.Seams.Wall()) {
 		st.Clock = "unknown"
 	}
+	st.Level, st.LevelWaits = uint32(n.replica.siteLevel()), n.waitsFor()
 	if _, id := n.raft.LeaderWithID(); id != "" {
 		st.Leader = nodeName(id)
 	}

@@ -83,6 +83,9 @@ func (s *State) finish() Applied {
 }
 
 func (s *State) perform(h *Header, term uint64, body []byte) error {
+	if err := s.knows.known(h.Op, body); err != nil {
+		return err
+	}
 	switch h.Op {
 	case OpReadings:
 		return s.applyReadings(body)
@@ -121,7 +124,18 @@ func (s *State) applyRare(cmd Command, term uint64) Outcome {
 	if !s.begun {
 		return Outcome{Code: NoGenesis}
 	}
+	if LevelOf(cmd.Op()) > s.level && cmd.Op() != OpRaiseLevel {
+		return Outcome{Code: TooEarly} // the snapshot would not have what it does
+	}
 	switch c := cmd.(type) {
+	case RaiseLevel:
+		if c.Term != term {
+			return Outcome{Code: WrongTerm}
+		}
+		return s.raiseLevel(&c)
+	case Trial:
+		s.trial = c.Text
+		return Outcome{Code: Stored}
 	case CutCommand:
 		return s.applyCut()
 	case SyncedCommand:

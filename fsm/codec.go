@@ -55,10 +55,16 @@ func must[T any](v T, err error) T {
 // Encode is the op of cmd and its body for AppendEntry.
 func Encode(cmd Command) (Op, []byte) { return cmd.Op(), cmd.appendBody(nil) }
 
-// Check tells whether a site can apply a body of op: for OpReadings one
-// sub-batch. A leader checks all that it appends. Errors: ErrNewer, ErrCorrupt,
-// and others that say what is wrong.
-func Check(op Op, body []byte) error {
+// Check is CheckAs for this program.
+func Check(op Op, body []byte) error { return CheckAs(NewestLevel, op, body) }
+
+// CheckAs tells whether a program that knows a level can apply a body of op:
+// for OpReadings one sub-batch. A leader checks all that it appends. Errors:
+// ErrNewer, ErrCorrupt, and others that say what is wrong.
+func CheckAs(level Level, op Op, body []byte) error {
+	if err := level.known(op, body); err != nil {
+		return err
+	}
 	switch op {
 	case OpReadings:
 		_, _, err := CheckBatch(body)
@@ -114,6 +120,10 @@ func decodeRare(op Op, body []byte) (Command, error) {
 		return decodeAs[UnregisterCommand](op, body)
 	case OpLease:
 		return decodeAs[LeaseCommand](op, body)
+	case OpRaiseLevel:
+		return decodeAs[RaiseLevel](op, body)
+	case OpTrial:
+		return decodeAs[Trial](op, body)
 	}
 	return nil, fmt.Errorf("opcode %d is not known: %w", op, ErrNewer)
 }

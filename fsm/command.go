@@ -26,6 +26,9 @@ const (
 	OpUnregister
 	OpLease
 	OpConditional // one message of readings, see ConditionalBatch
+	OpRaiseLevel  // what came with a later version may be used (duty)
+
+	OpTrial Op = 255 // of TrialLevel: no release uses it
 )
 
 // Command is a change of the state. Its encoding is the body of an entry; the

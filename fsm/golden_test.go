@@ -61,6 +61,7 @@ func goldenCommands() map[string]fsm.Command {
 		"renewregistration": fsm.RenewRegistrationCommand{ID: "4521", Base: ptr("coap://[2001:db8::2]"), Attributes: ptr([]string{}), Lifetime: ptr(int64(60)), Links: ptr("")},
 		"unregister":        fsm.UnregisterCommand{ID: "4521"},
 		"lease":             fsm.LeaseCommand{Name: "address", Holder: "n1", Duration: 2 * second},
+		"raiselevel":        fsm.RaiseLevel{Term: 3, Level: 2},
 		"conditional": &fsm.ConditionalBatch{
 			If: fsm.Condition{Device: "pump-7", Resource: "temperature", Seqs: []fsm.Seq{3, 1 << 40}},
 			Batch: fsm.Batch{Born: 7 * second, Waited: 1500, Items: []fsm.Item{
@@ -110,6 +111,14 @@ func TestGolden_EntriesHaveTheBytesOnDisk(t *testing.T) {
 func TestGolden_SnapshotHasTheBytesOnDisk(t *testing.T) {
 	b := snapshot(t, furnished(t).a)
 	golden(t, "snapshot", b)
+	if again := snapshot(t, restore(t, b)); !bytes.Equal(again, b) {
+		t.Error("what it restores to has another snapshot")
+	}
+}
+
+func TestGolden_SnapshotOfTheNewestLevelHasTheBytesOnDisk(t *testing.T) {
+	b := snapshot(t, raised(furnished(t)).a)
+	golden(t, "snapshot3", b)
 	if again := snapshot(t, restore(t, b)); !bytes.Equal(again, b) {
 		t.Error("what it restores to has another snapshot")
 	}

@@ -26,6 +26,8 @@ const (
 	NotFound     // there is nothing of that name
 	Full         // a bound on what the command adds to is reached
 	Held         // another holder has the lease
+
+	TooEarly // the command is of a later level than the site's
 )
 
 var codeWords = [...]string{
@@ -48,6 +50,8 @@ var codeWords = [...]string{
 	NotFound:     "there is nothing of this name",
 	Full:         "the site has as many of these as it takes: remove some first",
 	Held:         "another node has this lease",
+
+	TooEarly: "not all nodes of the site know this yet: upgrade the others first",
 }
 
 // Err returns nil for Stored and the Refusal otherwise.

@@ -6,23 +6,27 @@ import (
 	"strings"
 )
 
-// Restore reads a state that Snapshot.WriteTo wrote. It reads r to its end and
-// checks all that it can. Errors: ErrNewer, ErrCorrupt.
-func Restore(r io.Reader) (*State, error) {
+// Restore is RestoreAs for this program.
+func Restore(r io.Reader) (*State, error) { return RestoreAs(r, NewestLevel) }
+
+// RestoreAs reads a state that Snapshot.WriteTo wrote, as a program that knows a
+// level. It reads r to its end and checks all that it can. Errors: ErrNewer,
+// ErrCorrupt.
+func RestoreAs(r io.Reader, knows Level) (*State, error) {
 	p := newSnapshotReader(r)
 	magic := string(p.fixed(len(snapshotMagic)))
 	if p.err == nil && magic != snapshotMagic {
 		p.fail("it does not begin as one")
 	}
 	version := p.uint32()
-	if p.err == nil && version > SnapshotVersion {
-		return nil, fmt.Errorf("snapshot has format %d, this program reads up to %d: %w", version, SnapshotVersion, ErrNewer)
+	if p.err == nil && version > snapshotVersion(knows) {
+		return nil, fmt.Errorf("snapshot has format %d, this program reads up to %d: %w", version, snapshotVersion(knows), ErrNewer)
 	}
 	if version < 1 {
 		p.fail("format %d", version)
 	}
-	s := NewState()
-	s.restoreValues(p)
+	s := NewStateAs(knows)
+	s.restoreValues(p, version)
 	s.restoreSeries(p)
 	s.restoreLatest(p)
 	s.restoreWindow(p)
@@ -57,7 +61,7 @@ func (p *snapshotReader) end() {
 	}
 }
 
-func (s *State) restoreValues(p *snapshotReader) {
+func (s *State) restoreValues(p *snapshotReader, version uint32) {
 	b := p.bytes(p.count("bytes of values", 4<<10))
 	if p.err != nil {
 		return
@@ -75,6 +79,10 @@ func (s *State) restoreValues(p *snapshotReader) {
 	}
 	if v.LogTime < 0 || v.LogTime > maxLogTime {
 		p.fail("log time %d", v.LogTime)
+	}
+	s.level, s.trial = max(v.Level, FirstLevel), v.Trial
+	if version > snapshotVersion(FirstLevel) && version != snapshotVersion(s.level) || s.level > FirstLevel && version <= snapshotVersion(FirstLevel) {
+		p.fail("level %d in format %d", s.level, version)
 	}
 	s.genesis, s.begun, s.incarnation = v.Genesis, v.Begun, v.Incarnation
 	s.logTime, s.received, s.clockUnknown = v.LogTime, v.Received, v.ClockUnknown

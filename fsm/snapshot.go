@@ -8,11 +8,10 @@ import (
 	"slices"
 )
 
-// SnapshotVersion is the newest format of a snapshot that this program reads,
-// and the one it writes. A later format only adds: it begins as the one before.
-const SnapshotVersion = 2
-
-// Layout of a snapshot. Equal states have equal snapshots. Integers are little-endian where they have a size and
+// Layout of a snapshot. Its format is that of the site's level, one more than
+// the level, so that any server of the site can read it. A later format only
+// adds: it begins as the one before.
+// Equal states have equal snapshots. Integers are little-endian where they have a size and
 // uvarint where they have none; a list is its uvarint length and its elements;
 // a string is a list of bytes.
 //
@@ -42,6 +41,8 @@ const SnapshotVersion = 2
 //	list     registrations of the resource directory by ID: see Registration
 //	list     leases: see Lease
 //
+// From version 3 on the level is among the single values.
+//
 // and at the end of any version
 //
 //	32       SHA-256 of all before
@@ -65,6 +66,11 @@ type snapshotValues struct {
 	// From version 2 on.
 	RegistryVersion uint64 `cbor:"10,keyasint"`
 	DocumentVersion uint64 `cbor:"11,keyasint"`
+
+	// From version 3 on.
+	Level Level `cbor:"12,keyasint,omitempty"`
+
+	Trial string `cbor:"255,keyasint,omitempty"` // of TrialLevel
 }
 
 // Snapshot is a state as it was. It does not change and is safe for concurrent
@@ -97,6 +103,7 @@ func (s *State) Snapshot() *Snapshot {
 			LogTime: s.logTime, Received: s.received, ClockUnknown: s.clockUnknown,
 			DigestIndex: s.chain.index, Digest: s.chain.sum, Versions: s.versions,
 			RegistryVersion: s.registry.version, DocumentVersion: s.documents.version,
+			Trial: s.trial,
 		},
 		names:       s.series.names,
 		latest:      s.series.latest.share(),
@@ -113,11 +120,17 @@ func (s *State) Snapshot() *Snapshot {
 		registrations: s.directory.entries.share(),
 		leases:        s.leases.share(),
 	}
+	if s.level > FirstLevel {
+		snap.values.Level = s.level
+	}
 	for kind := range snap.documents {
 		snap.documents[kind] = s.documents.kinds[kind].share()
 	}
 	return snap
 }
+
+// Level is State.Level as of the snapshot.
+func (s *Snapshot) Level() Level { return max(s.values.Level, FirstLevel) }
 
 // Digest is State.Digest as of the snapshot.
 func (s *Snapshot) Digest() (index uint64, sum [32]byte) {
@@ -139,7 +152,7 @@ func (s *Snapshot) OpenFrames() []Frame { return slices.Clip(s.frames) }
 func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 	p := &snapshotWriter{w: w, hash: sha256.New()}
 	p.b = append(p.b, snapshotMagic...)
-	p.uint32(SnapshotVersion)
+	p.uint32(snapshotVersion(s.Level()))
 	p.string(string(appendCBOR(nil, &s.values)))
 	s.writeSeries(p)
 	s.writeWindow(p)

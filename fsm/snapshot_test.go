@@ -62,6 +62,15 @@ func furnished(tb testing.TB) *replicas {
 	return r
 }
 
+// raised brings a site to the newest level.
+func raised(r *replicas) *replicas {
+	r.tb.Helper()
+	if o := r.one(fsm.RaiseLevel{Level: fsm.NewestLevel}.InTerm(r.term)); o.Code != fsm.Stored {
+		r.tb.Fatalf("the level was not raised: %v", o.Code.Err())
+	}
+	return r
+}
+
 func countTask(id, device string) fsm.CreateTaskCommand {
 	return fsm.CreateTaskCommand{ID: id, Spec: fsm.TaskSpec{
 		Kind: "count", Device: device, Resource: "temperature", Op: ">", Operand: 10, Every: minute,
@@ -72,7 +81,7 @@ func countTask(id, device string) fsm.CreateTaskCommand {
 // view is all that a state answers, for comparison.
 func view(s *fsm.State) map[string]any {
 	v := map[string]any{"digest": s.DigestString(), "log time": s.LogTime(), "tasks": s.Tasks(), "gaps": s.Gaps(),
-		"frames": s.OpenFrames(), "remembered": s.Remembered(), "incarnation": s.Incarnation(),
+		"frames": s.OpenFrames(), "remembered": s.Remembered(), "incarnation": s.Incarnation(), "level": s.Level(),
 		"devices": s.RegisteredDevices(), "registry": s.RegistryVersion(), "registrations": s.Registrations()}
 	for _, d := range s.RegisteredDevices() {
 		for _, kind := range []fsm.DocumentKind{fsm.Desired, fsm.Reported} {

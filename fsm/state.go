@@ -20,6 +20,10 @@ type State struct {
 	begun       bool // genesis has been applied
 	incarnation uint64
 
+	knows Level // the newest that this replica can apply; not part of the state
+	level Level // what the site may use
+	trial string
+
 	logTime      LogTime
 	received     int64 // of the last entry
 	clockUnknown bool  // of the last entry
@@ -47,8 +51,12 @@ type State struct {
 }
 
 // NewState is a site before its genesis.
-func NewState() *State {
+func NewState() *State { return NewStateAs(NewestLevel) }
+
+// NewStateAs is a site before its genesis as a program that knows a level has it.
+func NewStateAs(knows Level) *State {
 	return &State{
+		knows: knows, level: FirstLevel,
 		series: newSeriesTable(), head: newHead(1), frames: frameHead{first: 1}, chain: newChain(),
 		registry: newRegistry(), directory: newDirectory(),
 	}

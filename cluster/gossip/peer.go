@@ -20,6 +20,7 @@ type Peer struct {
 	CoAP     string `cbor:"6,keyasint"`
 	HasState bool   `cbor:"7,keyasint"` // its raft log is not empty
 	Version  string `cbor:"8,keyasint"`
+	Level    uint32 `cbor:"9,keyasint,omitempty"` // fsm.Level of the site as it knows it
 	Alive    bool   `cbor:"-"`
 }
 

@@ -48,5 +48,14 @@ func status(c *cli.Context) error {
 		t.row("clock", s.Clock)
 		t.row("ready", yesNo(s.Ready))
 		t.row("version", s.Version)
+		t.row("level", levelOf(&s))
 	})
+}
+
+// levelOf is the site's level and what it waits for.
+func levelOf(s *cluster.Status) string {
+	if s.LevelWaits == "" {
+		return fmt.Sprint(s.Level)
+	}
+	return fmt.Sprintf("%d; %s", s.Level, s.LevelWaits)
 }

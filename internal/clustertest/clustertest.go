@@ -43,10 +43,13 @@ type Member struct {
 	Name          string
 	Address       raft.ServerAddress
 	Disk          *disk.Memory
+	Level         fsm.Level // that the member knows when it is started; 0 is the newest
 	site          *Site
 	logs          *raft.InmemStore
 	life          *life // of the log, while it is up
 	snapshots     *raft.InmemSnapshotStore
+	warnings      warnings
+	onStore       func(entry []byte)
 	walls         sync.Mutex
 	wall          time.Duration // the wall clock is this far ahead
 	cancel        context.CancelFunc
@@ -58,9 +61,17 @@ type Member struct {
 // their digests and closes them.
 func Open(tb testing.TB, n int, duties func(m *Member) []cluster.Duty) *Site {
 	tb.Helper()
+	return OpenAt(tb, n, 0, duties)
+}
+
+// OpenAt is Open with nodes that know a level, 0 for the newest.
+func OpenAt(tb testing.TB, n int, level fsm.Level, duties func(m *Member) []cluster.Duty) *Site {
+	tb.Helper()
 	s := &Site{tb: tb, Network: transport.NewMemory(), gossip: gossip.NewMemory(), duties: duties}
 	for i := range n {
-		s.Nodes = append(s.Nodes, s.member(fmt.Sprintf("n%d", i+1)))
+		m := s.member(fmt.Sprintf("n%d", i+1))
+		m.Level = level
+		s.Nodes = append(s.Nodes, m)
 	}
 	for _, m := range s.Nodes {
 		m.Start(n)
@@ -80,7 +91,14 @@ func (s *Site) member(name string) *Member {
 // Add starts one more node, which the leader is to add.
 func (s *Site) Add(name string) *Member {
 	s.tb.Helper()
+	return s.AddAt(name, 0)
+}
+
+// AddAt is Add of a node that knows a level, 0 for the newest.
+func (s *Site) AddAt(name string, level fsm.Level) *Member {
+	s.tb.Helper()
 	m := s.member(name)
+	m.Level = level
 	s.Nodes = append(s.Nodes, m)
 	m.Start(len(s.Nodes))
 	return m
@@ -89,13 +107,38 @@ func (s *Site) Add(name string) *Member {
 // Start starts a member that is down, with what its disk and log hold.
 func (m *Member) Start(expect int) {
 	m.site.tb.Helper()
-	var out slog.Handler = slog.DiscardHandler
+	var out slog.Handler = slog.NewTextHandler(&m.warnings, &slog.HandlerOptions{Level: slog.LevelWarn})
 	if os.Getenv("SKERRY_TEST_LOG") != "" {
 		out = slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})
 	}
+	m.life = &life{InmemStore: m.logs, over: make(chan struct{}), onStore: m.onStore}
+	node, err := cluster.Open(m.config(expect, slog.New(out)))
+	if err != nil {
+		m.site.tb.Fatalf("start %s: %v", m.Name, err)
+	}
+	m.Node = node
+	ctx, cancel := context.WithCancel(context.Background())
+	m.cancel, m.ran = cancel, make(chan error, 1)
+	var duties []cluster.Duty
+	if m.site.duties != nil {
+		duties = m.site.duties(m)
+	}
+	go func() { m.ran <- node.Run(ctx, duties...) }()
+}
+
+// Refused is the error with which a member that is down does not start.
+func (m *Member) Refused() error {
 	m.life = &life{InmemStore: m.logs, over: make(chan struct{})}
-	node, err := cluster.Open(cluster.Config{
-		Name: m.Name, Site: "test", BootstrapExpect: expect, Logger: slog.New(out),
+	node, err := cluster.Open(m.config(len(m.site.Nodes), slog.New(slog.DiscardHandler)))
+	if err == nil {
+		_ = node.Close()
+	}
+	return err
+}
+
+func (m *Member) config(expect int, logger *slog.Logger) cluster.Config {
+	return cluster.Config{
+		Name: m.Name, Site: "test", BootstrapExpect: expect, Logger: logger,
 		Seams: cluster.Seams{
 			Disk: m.Disk,
 			Network: func(id raft.ServerID) (transport.Network, error) {
@@ -108,20 +151,10 @@ func (m *Member) Start(expect int) {
 					Close: func() error { return nil },
 				}, nil
 			},
-			Wall: m.clock,
+			Wall:  m.clock,
+			Level: m.Level,
 		},
-	})
-	if err != nil {
-		m.site.tb.Fatalf("start %s: %v", m.Name, err)
 	}
-	m.Node = node
-	ctx, cancel := context.WithCancel(context.Background())
-	m.cancel, m.ran = cancel, make(chan error, 1)
-	var duties []cluster.Duty
-	if m.site.duties != nil {
-		duties = m.site.duties(m)
-	}
-	go func() { m.ran <- node.Run(ctx, duties...) }()
 }
 
 func (m *Member) clock() time.Time {

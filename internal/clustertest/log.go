@@ -12,7 +12,8 @@ import (
 // takes the time that a disk takes, and none is taken after a power cut.
 type life struct {
 	*raft.InmemStore
-	over chan struct{} // closed by a power cut
+	over    chan struct{} // closed by a power cut
+	onStore func(entry []byte)
 
 	mu    sync.Mutex
 	delay func() time.Duration // of a write; nil is none
@@ -25,6 +26,11 @@ var errPower = errors.New("the power was cut")
 func (l *life) StoreLogs(logs []*raft.Log) error {
 	if err := l.wait(); err != nil {
 		return err
+	}
+	for _, e := range logs {
+		if l.onStore != nil && e.Type == raft.LogCommand {
+			l.onStore(e.Data)
+		}
 	}
 	return l.InmemStore.StoreLogs(logs)
 }
@@ -64,6 +70,10 @@ func (l *life) wait() error {
 		return nil
 	}
 }
+
+// OnStore has f called, in the member's next lives, with each command before it
+// is stored.
+func (m *Member) OnStore(f func(entry []byte)) { m.onStore = f }
 
 // SlowLog makes each write to the member's log take what delay says, until it
 // is started again.

@@ -1,0 +1,147 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"skerry/cluster/transport"
+	"skerry/fsm"
+)
+
+const (
+	surveyEvery   = 2 * time.Second
+	surveyTimeout = time.Second
+	// surveyFresh is how old an answer may be and still count.
+	surveyFresh = 3 * surveyEvery
+)
+
+// standing is what a server says of itself. Fields are only added; one that is
+// missing was said by an older version.
+type standing struct {
+	Applied uint64 `json:"applied"` // index of its last command: entries of raft's own do not count
+	Missing int    `json:"missing"` // cuts whose rows it still fetches
+	// Level is the newest fsm.Level that it knows.
+	Level fsm.Level `json:"level,omitempty"`
+	// Wall is its wall clock, microseconds since 1970 UTC.
+	Wall int64 `json:"wall,omitempty"`
+}
+
+func (s standing) level() fsm.Level { return max(s.Level, fsm.FirstLevel) }
+
+func (n *Node) standing() standing {
+	st := standing{
+		Applied: n.replica.appliedIndex(), Missing: n.replica.missingCount(), Wall: n.cfg.Seams.Wall().UnixMicro(),
+	}
+	if n.knows > fsm.FirstLevel {
+		st.Level = n.knows
+	}
+	return st
+}
+
+// survey is what the servers said of themselves when this node, while it led,
+// asked last.
+type survey struct {
+	mu      sync.Mutex
+	answers []heard // one for each server of the configuration
+}
+
+// heard is one server's answer.
+type heard struct {
+	server   raft.Server
+	standing standing
+	// at is when the answer was given, by this node's monotonic clock: the
+	// middle of the call. It is zero where there was none. The error of a clock
+	// in the answer is at most half of took.
+	at   time.Time
+	took time.Duration
+}
+
+func (h heard) fresh() bool { return !h.at.IsZero() && time.Since(h.at) < surveyFresh }
+
+// takeSurveys is the duty that asks all servers for their standing again and
+// again.
+func (n *Node) takeSurveys(ctx context.Context, _ *Lead) {
+	tick := time.NewTicker(surveyEvery)
+	defer tick.Stop()
+	defer n.survey.forget()
+	for {
+		if servers, err := n.servers(); err == nil {
+			n.survey.round(ctx, n, servers)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// round asks all servers at once, and returns what was answered when each has
+// answered or is late.
+func (s *survey) round(ctx context.Context, n *Node, servers []raft.Server) []heard {
+	ctx, cancel := context.WithTimeout(ctx, surveyTimeout)
+	defer cancel()
+	answers := make([]heard, len(servers))
+	var wg sync.WaitGroup
+	for i, server := range servers {
+		wg.Go(func() { answers[i] = n.hear(ctx, server) })
+	}
+	wg.Wait()
+	kept := slices.Clone(answers)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range kept { // one lost call is no news
+		for _, was := range s.answers {
+			if kept[i].at.IsZero() && was.server.ID == kept[i].server.ID {
+				kept[i] = was
+			}
+		}
+	}
+	s.answers = kept
+	return answers
+}
+
+// hear asks one server.
+func (n *Node) hear(ctx context.Context, server raft.Server) heard {
+	h := heard{server: server}
+	asked := time.Now()
+	if server.ID == n.id.ID {
+		h.standing, h.at = n.standing(), asked
+		return h
+	}
+	b, err := n.call(ctx, transport.Peer{ID: server.ID, Address: server.Address}, callStanding, nil)
+	if err != nil || json.Unmarshal(b, &h.standing) != nil {
+		return heard{server: server}
+	}
+	h.took = time.Since(asked)
+	h.at = asked.Add(h.took / 2)
+	return h
+}
+
+// forget drops what was heard: it is the leader's to know.
+func (s *survey) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answers = nil
+}
+
+// all is what was heard last.
+func (s *survey) all() []heard {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.answers
+}
+
+// servers are those of the latest configuration.
+func (n *Node) servers() ([]raft.Server, error) {
+	future := n.raft.GetConfiguration()
+	if err := future.Error(); err != nil {
+		return nil, err
+	}
+	return future.Configuration().Servers, nil
+}
