@@ -15,6 +15,11 @@ type Applied struct {
 	Cuts []Closed
 	// Frame is the frame that the entry stored, nil for none.
 	Frame *AcceptedFrame
+	// Retained is set when cuts were dropped, or a server let go of its copies:
+	// the node removes files.
+	Retained bool
+	// Erased is set when a device's data was erased: the node rewrites files.
+	Erased bool
 }
 
 // Closed is a cut with what it closed: Rows and Names for readings, Frames for
@@ -136,6 +141,20 @@ func (s *State) applyRare(cmd Command, term uint64) Outcome {
 	case Trial:
 		s.trial = c.Text
 		return Outcome{Code: Stored}
+	case SetRetentionCommand:
+		return s.setRetention(&c)
+	case RetainCommand:
+		if c.Term != term {
+			return Outcome{Code: WrongTerm}
+		}
+		return s.retain(&c)
+	case LetGoCommand:
+		if c.Term != term {
+			return Outcome{Code: WrongTerm}
+		}
+		return s.letGo(&c)
+	case EraseCommand:
+		return s.erase(&c)
 	case CutCommand:
 		return s.applyCut()
 	case SyncedCommand:

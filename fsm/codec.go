@@ -122,6 +122,14 @@ func decodeRare(op Op, body []byte) (Command, error) {
 		return decodeAs[LeaseCommand](op, body)
 	case OpRaiseLevel:
 		return decodeAs[RaiseLevel](op, body)
+	case OpSetRetention:
+		return decodeAs[SetRetentionCommand](op, body)
+	case OpRetain:
+		return decodeAs[RetainCommand](op, body)
+	case OpLetGo:
+		return decodeAs[LetGoCommand](op, body)
+	case OpErase:
+		return decodeAs[EraseCommand](op, body)
 	case OpTrial:
 		return decodeAs[Trial](op, body)
 	}

@@ -141,7 +141,7 @@ func TestEncoder_GivesTheSameBytesAgain(t *testing.T) {
 }
 
 func TestRestore_RefusesEveryCutAndEveryFlip(t *testing.T) {
-	b := snapshot(t, raised(furnished(t)).a)
+	b := snapshot(t, storied(t).a)
 	for n := range b {
 		if _, err := fsm.Restore(bytes.NewReader(b[:n])); !errors.Is(err, fsm.ErrCorrupt) {
 			t.Fatalf("cut to %d of %d bytes: got %v, want %v", n, len(b), err, fsm.ErrCorrupt)

@@ -27,9 +27,18 @@ const (
 	OpLease
 	OpConditional // one message of readings, see ConditionalBatch
 	OpRaiseLevel  // what came with a later version may be used (duty)
-
-	OpTrial Op = 255 // of TrialLevel: no release uses it
 )
+
+// Retention and space.
+const (
+	OpSetRetention Op = 26 + iota // what the site keeps
+	OpRetain                      // drop cuts everywhere (duty)
+	OpLetGo                       // a server goes without its own copies (duty)
+	OpErase                       // the data of one device
+)
+
+// OpTrial is of TrialLevel: no release uses it.
+const OpTrial Op = 255
 
 // Command is a change of the state. Its encoding is the body of an entry; the
 // leader adds the header.

@@ -22,10 +22,11 @@ func (c Cut) Date() string {
 // Interval is an inclusive range of a sequence.
 type Interval struct{ First, Last Seq }
 
-// Gap is a replicated record of readings that were dropped on purpose.
+// Gap is a replicated record of readings or frames that were dropped on purpose.
 type Gap struct {
 	Seq    Seq // of the gaps' own sequence
-	First  Seq // of the readings dropped
+	Stream Stream
+	First  Seq // of the rows dropped
 	Last   Seq
 	Count  uint64 // rows that never reach the table
 	Reason string

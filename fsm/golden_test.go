@@ -62,6 +62,12 @@ func goldenCommands() map[string]fsm.Command {
 		"unregister":        fsm.UnregisterCommand{ID: "4521"},
 		"lease":             fsm.LeaseCommand{Name: "address", Holder: "n1", Duration: 2 * second},
 		"raiselevel":        fsm.RaiseLevel{Term: 3, Level: 2},
+		"setretention": fsm.SetRetentionCommand{Version: 4, Retention: fsm.Retention{
+			Readings: fsm.Keep{Age: 30 * dayMicros, Bytes: 8 << 30}, Frames: fsm.Keep{Age: dayMicros, Bytes: 1 << 30}, Unshipped: true,
+		}},
+		"retain": fsm.RetainCommand{Term: 3, Stream: fsm.Frames, From: 1 << 40, Reason: "the disks are full"},
+		"letgo":  fsm.LetGoCommand{Term: 3, Server: "n1-0123456789abcdef", Stream: fsm.Readings, Before: 77},
+		"erase":  fsm.EraseCommand{Device: "pump-7"},
 		"conditional": &fsm.ConditionalBatch{
 			If: fsm.Condition{Device: "pump-7", Resource: "temperature", Seqs: []fsm.Seq{3, 1 << 40}},
 			Batch: fsm.Batch{Born: 7 * second, Waited: 1500, Items: []fsm.Item{
@@ -117,7 +123,7 @@ func TestGolden_SnapshotHasTheBytesOnDisk(t *testing.T) {
 }
 
 func TestGolden_SnapshotOfTheNewestLevelHasTheBytesOnDisk(t *testing.T) {
-	b := snapshot(t, raised(furnished(t)).a)
+	b := snapshot(t, storied(t).a)
 	golden(t, "snapshot3", b)
 	if again := snapshot(t, restore(t, b)); !bytes.Equal(again, b) {
 		t.Error("what it restores to has another snapshot")

@@ -28,6 +28,20 @@ func (s IntervalSet) With(add Interval) IntervalSet {
 	return append(out, s[hi:]...)
 }
 
+// Without is the set without the positions of a range.
+func (s IntervalSet) Without(take Interval) IntervalSet {
+	var out IntervalSet
+	for _, iv := range s {
+		if iv.First < take.First {
+			out = append(out, Interval{iv.First, min(iv.Last, take.First-1)})
+		}
+		if iv.Last > take.Last {
+			out = append(out, Interval{max(iv.First, take.Last+1), iv.Last})
+		}
+	}
+	return out
+}
+
 // Overlap is how many positions of a range are in the set.
 func (s IntervalSet) Overlap(with Interval) uint64 {
 	var n uint64

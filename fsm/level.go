@@ -106,6 +106,7 @@ func (s *State) raiseLevel(c *RaiseLevel) Outcome {
 		return Outcome{Code: Stored, Known: true}
 	}
 	s.level = c.Level
+	s.ageFromNow()
 	return Outcome{Code: Stored}
 }
 

@@ -22,7 +22,9 @@ type model struct {
 	keys     map[fsm.Key]modelKey
 	synced   [2]map[fsm.Seq]bool // of readings and frames
 	dropped  map[fsm.Seq]bool
+	from     fsm.Seq // of readings: those before are dropped everywhere
 	gaps     []fsm.Gap
+	counted  map[fsm.Seq]int // by reading: which gap counts it
 	tasks    map[string]*fsm.Task
 	homes    homes
 }
@@ -37,7 +39,7 @@ type modelKey struct {
 const span = 31 * second
 
 func newModel(g fsm.Genesis) *model {
-	return &model{g: g, keys: map[fsm.Key]modelKey{}, dropped: map[fsm.Seq]bool{}, tasks: map[string]*fsm.Task{},
+	return &model{g: g, from: 1, counted: map[fsm.Seq]int{}, keys: map[fsm.Key]modelKey{}, dropped: map[fsm.Seq]bool{}, tasks: map[string]*fsm.Task{},
 		homes: newHomes(), synced: [2]map[fsm.Seq]bool{{}, {}}}
 }
 
@@ -147,11 +149,17 @@ func (m *model) rare(cmd fsm.Command, term uint64) fsm.Outcome {
 			return fsm.Outcome{Code: fsm.BadRange}
 		}
 		for seq := c.First; seq <= c.Last; seq++ {
+			if i, ok := m.counted[seq]; ok && c.Stream == fsm.Readings {
+				m.gaps[i].Count-- // no gap was told to the bucket
+				delete(m.counted, seq)
+			}
 			m.synced[c.Stream][seq] = true
 		}
 		return fsm.Outcome{Code: fsm.Stored, First: c.First}
 	case fsm.GapCommand:
 		return m.gap(c, term)
+	case fsm.RetainCommand:
+		return m.retain(c, term)
 	case fsm.CreateTaskCommand:
 		if t := m.tasks[c.ID]; t != nil {
 			if t.State == fsm.TaskCancelled || t.Spec != c.Spec {
@@ -208,11 +216,51 @@ func (m *model) gap(c fsm.GapCommand, term uint64) fsm.Outcome {
 		return fsm.Outcome{Code: fsm.BadRange}
 	}
 	for seq := c.First; seq <= c.Last; seq++ {
+		if !m.synced[fsm.Readings][seq] && !m.dropped[seq] {
+			m.counted[seq] = len(m.gaps)
+		}
 		m.dropped[seq] = true
 	}
 	g := fsm.Gap{Seq: fsm.Seq(len(m.gaps) + 1), First: c.First, Last: c.Last, Count: count, Reason: c.Reason}
 	m.gaps = append(m.gaps, g)
 	return fsm.Outcome{Code: fsm.Stored, First: g.Seq}
+}
+
+// retain drops the readings before c.From, which must be where a cut begins:
+// the model knows the cuts by where it closed.
+func (m *model) retain(c fsm.RetainCommand, term uint64) fsm.Outcome {
+	switch {
+	case c.Term != term:
+		return fsm.Outcome{Code: fsm.WrongTerm}
+	case c.From <= m.from:
+		return fsm.Outcome{Code: fsm.Stored, First: m.from, Known: true}
+	case int(c.From) > m.closed+1:
+		return fsm.Outcome{Code: fsm.BadRange}
+	}
+	g := fsm.Gap{Seq: fsm.Seq(len(m.gaps) + 1), Reason: c.Reason}
+	for seq := m.from; seq < c.From; seq++ {
+		if m.synced[fsm.Readings][seq] || m.dropped[seq] {
+			continue
+		}
+		if g.Count++; g.Count == 1 {
+			g.First = seq
+		}
+		g.Last = seq
+	}
+	if g.Count > 0 && c.Reason == "" {
+		return fsm.Outcome{Code: fsm.BadRange}
+	}
+	if g.Count > 0 {
+		for seq := g.First; seq <= g.Last; seq++ {
+			if !m.synced[fsm.Readings][seq] && !m.dropped[seq] {
+				m.counted[seq] = len(m.gaps)
+			}
+			m.dropped[seq] = true
+		}
+		m.gaps = append(m.gaps, g)
+	}
+	m.from = c.From
+	return fsm.Outcome{Code: fsm.Stored, First: c.From}
 }
 
 func (m *model) run(cmd fsm.Command, term uint64) fsm.Outcome {
@@ -284,7 +332,15 @@ func (m *model) compare(t *rapid.T, s *fsm.State) {
 			t.Fatalf("latest of %v is %+v, want %+v", name, got, want)
 		}
 	}
+	next := m.from
+	if got := s.RetainedFrom(fsm.Readings); got != m.from {
+		t.Fatalf("readings are retained from %d, want %d", got, m.from)
+	}
 	for _, cut := range s.Cuts(fsm.Readings) {
+		if cut.First != next {
+			t.Fatalf("a cut begins at %d, want %d", cut.First, next)
+		}
+		next = cut.Last + 1
 		var sum fsm.RowDigest
 		for i := cut.First; i <= cut.Last; i++ {
 			sum.Add(fsm.HashReading(&m.rows[i-1]))

@@ -41,6 +41,7 @@ func TestModel(t *testing.T) {
 		}
 		m.begin(h)
 		apply(g)
+		apply(fsm.RaiseLevel{Term: term, Level: fsm.NewestLevel})
 		for range rapid.IntRange(1, 120).Draw(t, "commands") {
 			switch rapid.IntRange(0, 9).Draw(t, "between") {
 			case 0:
@@ -58,7 +59,7 @@ func TestModel(t *testing.T) {
 			h.LogTime = max(h.LogTime, 0)
 			h.Received += rapid.SampledFrom([]int64{0, 1, second, dayMicros / 3, -dayMicros / 5}).Draw(t, "clock")
 			m.begin(h)
-			cmd := drawCommand(t, m, term)
+			cmd := drawCommand(t, m, a, term)
 			want := m.apply(cmd, term)
 			m.end()
 			if got := apply(cmd); !slices.Equal(got, want) {
@@ -81,7 +82,7 @@ func written(t *rapid.T, s *fsm.State) []byte {
 	return b.Bytes()
 }
 
-func drawCommand(t *rapid.T, m *model, term uint64) fsm.Command {
+func drawCommand(t *rapid.T, m *model, s *fsm.State, term uint64) fsm.Command {
 	duty := term - uint64(rapid.SampledFrom([]int{0, 0, 0, 1}).Draw(t, "terms late"))
 	seq := rapid.Uint64Range(0, uint64(len(m.rows))+1)
 	task := rapid.SampledFrom([]string{"t1", "t2", "t3"}).Draw(t, "task")
@@ -98,6 +99,12 @@ func drawCommand(t *rapid.T, m *model, term uint64) fsm.Command {
 		return fsm.SyncedCommand{Term: duty, Stream: stream, First: fsm.Seq(seq.Draw(t, "first")), Last: fsm.Seq(seq.Draw(t, "last"))}
 	case 2:
 		return fsm.GapCommand{Term: duty, First: fsm.Seq(seq.Draw(t, "first")), Last: fsm.Seq(seq.Draw(t, "last")), Reason: "full"}
+	case 19:
+		begins := []fsm.Seq{0, m.from, fsm.Seq(len(m.rows)) + 2, s.LastClosed(fsm.Readings) + 1}
+		for _, c := range s.Cuts(fsm.Readings) {
+			begins = append(begins, c.First)
+		}
+		return fsm.RetainCommand{Term: duty, From: rapid.SampledFrom(begins).Draw(t, "from"), Reason: rapid.SampledFrom([]string{"", "full"}).Draw(t, "reason")}
 	case 3:
 		return countTask(task, rapid.SampledFrom([]string{"*", "*", "d?"}).Draw(t, "pattern"))
 	case 4:

@@ -40,6 +40,10 @@ func RestoreAs(r io.Reader, knows Level) (*State, error) {
 		s.restoreDirectory(p)
 		s.restoreLeases(p)
 	}
+	if s.level >= retentionLevel {
+		s.restoreRetained(p)
+	}
+	s.takeGaps(p)
 	p.end()
 	if p.err != nil {
 		return nil, p.err
@@ -84,6 +88,7 @@ func (s *State) restoreValues(p *snapshotReader, version uint32) {
 	if version > snapshotVersion(FirstLevel) && version != snapshotVersion(s.level) || s.level > FirstLevel && version <= snapshotVersion(FirstLevel) {
 		p.fail("level %d in format %d", s.level, version)
 	}
+	s.restoreFrom(p, v.RetainedFrom)
 	s.genesis, s.begun, s.incarnation = v.Genesis, v.Begun, v.Incarnation
 	s.logTime, s.received, s.clockUnknown = v.LogTime, v.Received, v.ClockUnknown
 	s.chain.index, s.chain.sum, s.versions = v.DigestIndex, v.Digest, v.Versions
@@ -135,6 +140,9 @@ func (s *State) restoreLatest(p *snapshotReader) {
 	}
 	for range p.count("latest frames", MaxSeries) {
 		f := p.frame()
+		if f.Seq < 1 && s.level < retentionLevel {
+			p.fail("latest frame without seq")
+		}
 		if p.err != nil {
 			return
 		}
@@ -200,7 +208,7 @@ func (s *State) restoreWindow(p *snapshotReader) {
 
 func (s *State) restoreStreams(p *snapshotReader) {
 	for stream := range s.cuts {
-		last := Seq(0)
+		last := s.retained.from[stream] - 1
 		s.cuts[stream] = list(p, p.count("cuts", 1<<32), func() (c Cut) {
 			c.First, c.Last = p.seq(), p.seq()
 			c.Digest[0], c.Digest[1] = p.uint64(), p.uint64()
@@ -211,6 +219,7 @@ func (s *State) restoreStreams(p *snapshotReader) {
 			last = c.Last
 			return c
 		})
+		s.retained.closed[stream] = make([]LogTime, len(s.cuts[stream]))
 		switch Stream(stream) {
 		case Readings:
 			s.head = newHead(last + 1)
@@ -226,15 +235,8 @@ func (s *State) restoreStreams(p *snapshotReader) {
 	s.gaps = list(p, p.count("gaps", MaxGaps), func() (g Gap) {
 		g.First, g.Last, g.Count = p.seq(), p.seq(), p.uint64()
 		g.Reason = p.string("bytes of a reason", MaxReason)
-		if g.First < 1 || g.Last < g.First || g.Last > s.LastClosed(Readings) {
-			p.fail("gap %d to %d", g.First, g.Last)
-		}
 		return g
 	})
-	for i := range s.gaps {
-		s.gaps[i].Seq = Seq(i + 1)
-		s.dropped = s.dropped.With(Interval{s.gaps[i].First, s.gaps[i].Last})
-	}
 	for stream, set := range s.synced {
 		if !set.valid(s.LastClosed(Stream(stream))) {
 			p.fail("synced ranges of %s are not in order", Stream(stream))

@@ -51,8 +51,12 @@ func HashBytes(k Kind, b []byte) uint64 {
 	return mix(h ^ uint64(len(b))<<8 ^ uint64(k))
 }
 
-// HashReading is the digest of a whole reading.
+// HashReading is the digest of a whole reading; of one that was erased, that of
+// what it was.
 func HashReading(r *Reading) RowDigest {
+	if IsErased(r.Device) {
+		return HashErased(r.Value.Data)
+	}
 	return HashRow(r.Seq, HashSeries(r.Device, r.Resource), HashString(r.Unit), r.Time, r.Received, HashValue(r.Value))
 }
 
@@ -81,8 +85,12 @@ func hashStored(k Kind, bits uint64, payload []byte) uint64 {
 	return HashBits(k, bits)
 }
 
-// HashFrame is the digest of one frame row.
+// HashFrame is the digest of one frame row; of one that was erased, that of what
+// it was.
 func HashFrame(f *Frame) RowDigest {
+	if IsErased(f.Device) {
+		return HashErased(f.SHA256[:])
+	}
 	v := HashBytes(Data, f.SHA256[:]) ^ mix(uint64(f.Width)<<32|uint64(f.Height)) ^ uint64(f.Size)
 	return HashRow(f.Seq, HashSeries(f.Device, f.Resource), 0, f.Time, f.Received, v)
 }

@@ -41,7 +41,15 @@ import (
 //	list     registrations of the resource directory by ID: see Registration
 //	list     leases: see Lease
 //
-// From version 3 on the level is among the single values.
+// From version 3 on the level is among the single values, and this follows:
+//
+//	string   CBOR map of what is retained, see retainedValues
+//	2 x      by cut of readings, of frames: 8 log time at which it was closed
+//	         by gap: 1 stream
+//	list     servers without some of their copies: see copies
+//	list     erasures by device: see Erasure
+//
+// and a latest frame may have seq 0: it was erased.
 //
 // and at the end of any version
 //
@@ -70,6 +78,9 @@ type snapshotValues struct {
 	// From version 3 on.
 	Level Level `cbor:"12,keyasint,omitempty"`
 
+	// RetainedFrom is by stream where rows were dropped; none where not.
+	RetainedFrom []Seq `cbor:"13,keyasint,omitempty"`
+
 	Trial string `cbor:"255,keyasint,omitempty"` // of TrialLevel
 }
 
@@ -92,6 +103,10 @@ type Snapshot struct {
 	documents     [kinds]ordered[storedDocument]
 	registrations ordered[Registration]
 	leases        ordered[Lease]
+
+	retained retained
+	erasures Erasures
+	erased   uint64
 }
 
 // Snapshot returns the state as it is now. It takes time by the number of
@@ -119,6 +134,12 @@ func (s *State) Snapshot() *Snapshot {
 		devices:       s.registry.devices.share(),
 		registrations: s.directory.entries.share(),
 		leases:        s.leases.share(),
+
+		retained: s.retained, erasures: s.erasures, erased: s.erased,
+	}
+	snap.retained.copies = s.retained.copies.share()
+	if from := s.retained.from; from != [2]Seq{1, 1} {
+		snap.values.RetainedFrom = from[:]
 	}
 	if s.level > FirstLevel {
 		snap.values.Level = s.level
@@ -145,6 +166,9 @@ func (s *Snapshot) Cuts(of Stream) []Cut {
 	return slices.Clip(s.cuts[of])
 }
 
+// RetainedFrom is State.RetainedFrom as of the snapshot.
+func (s *Snapshot) RetainedFrom(of Stream) Seq { return s.retained.from[of] }
+
 // OpenFrames is State.OpenFrames as of the snapshot.
 func (s *Snapshot) OpenFrames() []Frame { return slices.Clip(s.frames) }
 
@@ -159,6 +183,9 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 	s.writeStreams(p)
 	s.writeHead(p)
 	s.writeDevices(p)
+	if s.Level() >= retentionLevel {
+		s.writeRetained(p)
+	}
 	p.flush()
 	p.b = p.hash.Sum(p.b)
 	p.flush()

@@ -62,6 +62,24 @@ func furnished(tb testing.TB) *replicas {
 	return r
 }
 
+// storied is a site of the newest level that has dropped rows with a gap, let a
+// server go without copies and erased a device.
+func storied(tb testing.TB) *replicas {
+	tb.Helper()
+	r := raised(furnished(tb))
+	r.one(fsm.SetRetentionCommand{Retention: fsm.Retention{Readings: fsm.Keep{Age: 30 * dayMicros}, Unshipped: true}})
+	r.at(second)
+	r.apply(fsm.CutCommand{})
+	r.one(fsm.RetainCommand{Stream: fsm.Readings, From: 24, Reason: "the disks are full"}.InTerm(r.term))
+	r.one(fsm.RetainCommand{Stream: fsm.Frames, From: 2, Reason: "of age"}.InTerm(r.term))
+	r.one(fsm.LetGoCommand{Server: "n1-0123456789abcdef", Stream: fsm.Readings, Before: 30}.InTerm(r.term))
+	r.one(fsm.EraseCommand{Device: "gate"})
+	r.apply(frame("frame 3", r.h.LogTime, 3000))
+	r.one(fsm.EraseCommand{Device: "cam-1"})
+	r.post("pump-1", 3)
+	return r
+}
+
 // raised brings a site to the newest level.
 func raised(r *replicas) *replicas {
 	r.tb.Helper()
@@ -97,6 +115,9 @@ func view(s *fsm.State) map[string]any {
 		v["endpoint "+r.Endpoint], _ = s.RegistrationOf(r.Endpoint, r.Sector)
 	}
 	v["lease"], _ = s.Lease("address")
+	v["retention"], _ = s.Retention()
+	v["erasures"], v["erased"] = s.Erasures()
+	v["copies"] = s.CopiesFrom("n1-0123456789abcdef", fsm.Readings)
 	v["genesis"], _ = s.Genesis()
 	v["received"], v["clock"] = s.Received()
 	rows, names := s.Head()
@@ -111,13 +132,16 @@ func view(s *fsm.State) map[string]any {
 		v[fmt.Sprint("latest frame ", id)], _ = s.LatestFrame(id)
 	}
 	for _, of := range []fsm.Stream{fsm.Readings, fsm.Frames, fsm.Gaps} {
-		v[fmt.Sprint("stream ", of)] = []any{s.LastSeq(of), s.LastClosed(of), s.Cuts(of), s.Synced(of), s.SyncVersion(of)}
+		v[fmt.Sprint("stream ", of)] = []any{s.LastSeq(of), s.LastClosed(of), s.Cuts(of), s.Synced(of), s.SyncVersion(of), s.RetainedFrom(of)}
+		if of != fsm.Gaps {
+			v[fmt.Sprint("closed of ", of)] = s.ClosedAt(of)
+		}
 	}
 	return v
 }
 
 func TestSnapshot_RestoresWhatItWasTakenOf(t *testing.T) {
-	r := furnished(t)
+	r := storied(t)
 	want := view(r.a)
 	restored := restore(t, snapshot(t, r.a))
 	got := view(restored)

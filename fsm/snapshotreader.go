@@ -130,7 +130,7 @@ func (p *snapshotReader) frame() (f Frame) {
 	f.Time, f.Received = int64(p.uint64()), int64(p.uint64())
 	f.Width, f.Height, f.Size = p.uint32(), p.uint32(), p.uint32()
 	p.read(f.SHA256[:])
-	if f.Seq < 1 || f.Size > MaxFrame {
+	if f.Size > MaxFrame {
 		p.fail("frame %d of %d bytes", f.Seq, f.Size)
 	}
 	return f

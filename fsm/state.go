@@ -13,8 +13,9 @@ const streams = 3
 // what its methods hand out never changes, so readers need its guard only for
 // the call.
 //
-// Invariants, for readings and for frames: cuts are without holes from 1 on,
-// and last cut + 1 is the first open row; synced ranges lie inside the cuts.
+// Invariants, for readings and for frames: cuts are without holes from
+// retained.from on, and last cut + 1 is the first open row; synced and dropped
+// ranges end before it; every row before retained.from is synced or in a gap.
 type State struct {
 	genesis     Genesis
 	begun       bool // genesis has been applied
@@ -38,8 +39,12 @@ type State struct {
 	synced   [streams]IntervalSet
 	versions [streams]uint64 // last ship counter
 	gaps     []Gap
-	dropped  IntervalSet // the ranges of gaps
+	dropped  [2]IntervalSet // the ranges of gaps, of readings and frames
 	tasks    taskList
+
+	retained retained
+	erasures Erasures
+	erased   uint64 // version of the last erasure
 
 	registry  registry
 	documents documents
@@ -58,7 +63,7 @@ func NewStateAs(knows Level) *State {
 	return &State{
 		knows: knows, level: FirstLevel,
 		series: newSeriesTable(), head: newHead(1), frames: frameHead{first: 1}, chain: newChain(),
-		registry: newRegistry(), directory: newDirectory(),
+		registry: newRegistry(), directory: newDirectory(), retained: newRetained(),
 	}
 }
 
@@ -118,7 +123,8 @@ func (s *State) LatestFrame(id uint32) (f Frame, ok bool) {
 	if !ok {
 		return Frame{}, false
 	}
-	return *s.series.frames.at(int(slot)), true
+	f = *s.series.frames.at(int(slot))
+	return f, f.Seq > 0
 }
 
 // LastSeq is the last seq given in a stream, 0 for none.
@@ -144,7 +150,8 @@ func (s *State) LastClosed(of Stream) Seq {
 	return Seq(len(s.gaps))
 }
 
-// Cuts are the closed ranges of readings or frames, ascending; none of gaps.
+// Cuts are the closed ranges of readings or frames that the site has not
+// dropped, ascending; none of gaps.
 func (s *State) Cuts(of Stream) []Cut {
 	if of > Frames {
 		return nil
@@ -158,7 +165,7 @@ func (s *State) Synced(of Stream) IntervalSet { return s.synced[of] }
 // SyncVersion is the highest ship counter recorded for a stream.
 func (s *State) SyncVersion(of Stream) uint64 { return s.versions[of] }
 
-// Gaps are the readings dropped on purpose, ascending by Seq.
+// Gaps are the rows dropped on purpose that the bucket lacks, ascending by Seq.
 func (s *State) Gaps() []Gap { return slices.Clip(s.gaps) }
 
 // Tasks are all tasks by ID. The slice is the caller's.

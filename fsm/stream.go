@@ -29,6 +29,7 @@ func (s *State) cutFrames() {
 
 func (s *State) closed(c Closed) {
 	s.cuts[c.Stream] = append(s.cuts[c.Stream], c.Cut)
+	s.closedNow(c.Stream)
 	s.applied.Cuts = append(s.applied.Cuts, c)
 	s.chain.cut(c.Stream, &c.Cut, &s.series, &s.window)
 }
@@ -38,6 +39,9 @@ func (s *State) closed(c Closed) {
 func (s *State) applySynced(c *SyncedCommand) Outcome {
 	if c.First < 1 || c.First > c.Last || c.Last > s.LastClosed(c.Stream) {
 		return Outcome{Code: BadRange}
+	}
+	if s.level >= retentionLevel {
+		s.recount(c.Stream, Interval{c.First, c.Last})
 	}
 	s.synced[c.Stream] = s.synced[c.Stream].With(Interval{c.First, c.Last})
 	s.versions[c.Stream] = max(s.versions[c.Stream], c.Version)
@@ -51,7 +55,7 @@ func (s *State) applyGap(c *GapCommand) Outcome {
 		return Outcome{Code: BadRange}
 	}
 	for i := range s.gaps {
-		if g := &s.gaps[i]; g.First == c.First && g.Last == c.Last {
+		if g := &s.gaps[i]; g.Stream == Readings && g.First == c.First && g.Last == c.Last {
 			return Outcome{Code: Stored, First: g.Seq, Known: true}
 		}
 	}
@@ -63,17 +67,14 @@ func (s *State) applyGap(c *GapCommand) Outcome {
 	if len(s.gaps) >= MaxGaps {
 		return Outcome{Code: TooMany}
 	}
-	g := Gap{Seq: Seq(len(s.gaps) + 1), First: c.First, Last: c.Last, Count: count, Reason: c.Reason}
-	s.gaps = append(s.gaps, g)
-	s.dropped = s.dropped.With(gone)
-	return Outcome{Code: Stored, First: g.Seq}
+	return Outcome{Code: Stored, First: s.addGap(Gap{First: c.First, Last: c.Last, Count: count, Reason: c.Reason})}
 }
 
 // outOfReach is how many rows of a range a new gap does not drop: those that
 // the bucket has and those that were dropped before.
 func (s *State) outOfReach(r Interval) uint64 {
 	n := s.synced[Readings].Overlap(r)
-	for _, d := range s.dropped {
+	for _, d := range s.dropped[Readings] {
 		first, last := max(d.First, r.First), min(d.Last, r.Last)
 		if first <= last {
 			part := Interval{first, last}
