@@ -118,7 +118,7 @@ func repair(b []byte) bool {
 func TestANewerFormatIsRefusedWithWhatToDo(t *testing.T) {
 	file := writtenReadings(t, mixed())
 	at := bytes.Index(file, []byte("skerry.format")) + len("skerry.format") + 2
-	file[at] = '2'
+	file[at] = '3'
 	repair(file)
 	_, err := segment.Open(bytes.NewReader(file), int64(len(file)))
 	if !isErr(err, segment.ErrNewer) {

@@ -17,7 +17,9 @@
 //
 // The footer's key-value metadata says what the file is:
 //
-//	skerry.format   1; a newer one is refused with ErrNewer
+//	skerry.format   1, or 2 where rows were erased in place, which have empty
+//	                names, received for a time and their digest in data (see
+//	                fsm.EraseReading); a newer one is refused with ErrNewer
 //	skerry.stream   readings or frames
 //	skerry.site     the site's name
 //	skerry.first    first seq, decimal

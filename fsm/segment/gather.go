@@ -21,6 +21,7 @@ type readingGroup struct {
 	seriesHash []uint64 // by series id, 0 before it is needed
 	unitHash   []uint64 // by unit id, the same
 	digest     fsm.RowDigest
+	erased     bool // some row of the groups so far was
 
 	n      int   // rows in the group
 	pages  []int // the row after each page
@@ -119,7 +120,12 @@ func (g *readingGroup) prepare() {
 			g.takeUnit(i, u)
 		}
 		value, more := g.takeValue(i)
-		g.digest.Add(fsm.HashRow(fsm.Seq(g.seq[i]), g.seriesHash[series], g.unitHash[unit], g.time[i], g.recv[i], value))
+		if fsm.IsErased(g.series[i].Device) {
+			g.erased = true
+			g.digest.Add(fsm.HashErased(g.blob(i)))
+		} else {
+			g.digest.Add(fsm.HashRow(fsm.Seq(g.seq[i]), g.seriesHash[series], g.unitHash[unit], g.time[i], g.recv[i], value))
+		}
 		if i > start && (i-start == pageRows || size+more > pageBytes) {
 			g.pages = append(g.pages, i)
 			start, size = i, 0

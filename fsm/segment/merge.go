@@ -51,7 +51,7 @@ func Merge(ctx context.Context, w io.Writer, site string, cut fsm.Cut, files []*
 	if stats.Rows != cut.Rows() || m.group.digest != cut.Digest {
 		return Stats{}, fmt.Errorf("%w: the files hold %d of %d, or others", ErrOtherRows, stats.Rows, cut.Rows())
 	}
-	meta := Meta{Site: site, Stream: fsm.Readings, Cut: cut}
+	meta := Meta{Site: site, Stream: fsm.Readings, Cut: cut, Erased: m.group.erased}
 	if err := f.close(meta.pairs()); err != nil {
 		return Stats{}, fmt.Errorf("merge segments: %w", err)
 	}
@@ -149,7 +149,7 @@ func (m *merger) take(src *source, i int) error {
 		return damaged("seq %d is out of order or there twice", src.at.seq)
 	}
 	m.last, m.any = src.at, true
-	if src.named != (fsm.SeriesName{Device: src.at.device, Resource: src.at.resource}) {
+	if !src.known || src.named != (fsm.SeriesName{Device: src.at.device, Resource: src.at.resource}) {
 		src.named = fsm.SeriesName{Device: src.at.device, Resource: src.at.resource}
 		src.series = idOf(m.series, &m.names.Series, src.named)
 	}

@@ -21,7 +21,7 @@ type source struct {
 	series   uint32
 	unitName string
 	unit     uint32
-	known    bool // unit is of unitName
+	known    bool // series is of named, unit of unitName
 }
 
 // next goes to the next row of the cut; more is false when there is none.

@@ -12,8 +12,12 @@ import (
 	"skerry/fsm"
 )
 
-// formatNumber is the version of the files this code writes and the newest it reads.
-const formatNumber = 1
+// Versions of the files. A file is written in the oldest that can say it.
+const (
+	formatPlain  = 1
+	formatErased = 2 // rows may be erased in place
+	formatNumber = formatErased
+)
 
 const (
 	keyFormat  = "skerry.format"
@@ -35,14 +39,19 @@ type Meta struct {
 	Site   string
 	Stream fsm.Stream
 	Cut    fsm.Cut
+	Erased bool // some of the rows were erased in place
 }
 
 func (m *Meta) pairs() []format.KeyValue {
 	var d [16]byte
 	binary.BigEndian.PutUint64(d[:8], m.Cut.Digest[0])
 	binary.BigEndian.PutUint64(d[8:], m.Cut.Digest[1])
+	number := formatPlain
+	if m.Erased {
+		number = formatErased
+	}
 	return []format.KeyValue{
-		{Key: keyFormat, Value: strconv.Itoa(formatNumber)},
+		{Key: keyFormat, Value: strconv.Itoa(number)},
 		{Key: keyStream, Value: m.Stream.String()},
 		{Key: keySite, Value: m.Site},
 		{Key: keyFirst, Value: strconv.FormatUint(uint64(m.Cut.First), 10)},
@@ -66,6 +75,7 @@ func parseMeta(pairs []format.KeyValue) (m Meta, err error) {
 	if number > formatNumber {
 		return m, fmt.Errorf("%w (format %d, known is %d)", ErrNewer, number, formatNumber)
 	}
+	m.Erased = number >= formatErased
 	switch kv[keyStream] {
 	case fsm.Readings.String():
 		m.Stream = fsm.Readings

@@ -67,6 +67,13 @@ func (v *verifier) add(b *batch) error {
 		if u := b.unit(i); u != v.unit || v.unitHash == 0 {
 			v.unit, v.unitHash = u, fsm.HashString(u)
 		}
+		if fsm.IsErased(v.previous.device) {
+			if b.kinds[i] != fsm.Data {
+				return damaged("seq %d is erased and has a value", seq[i])
+			}
+			v.digest.Add(fsm.HashErased(b.blob(i)))
+			continue
+		}
 		var value uint64
 		switch k := b.kinds[i]; k {
 		case fsm.Number, fsm.Flag:

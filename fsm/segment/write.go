@@ -37,7 +37,7 @@ func Write(w io.Writer, site string, cut fsm.Cut, rows *fsm.Rows, names *fsm.Nam
 	if g.digest != cut.Digest {
 		return Stats{}, fmt.Errorf("%w: their digest differs", ErrOtherRows)
 	}
-	m := Meta{Site: site, Stream: fsm.Readings, Cut: cut}
+	m := Meta{Site: site, Stream: fsm.Readings, Cut: cut, Erased: g.erased}
 	if err := f.close(m.pairs()); err != nil {
 		return Stats{}, fmt.Errorf("write segment: %w", err)
 	}
