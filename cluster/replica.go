@@ -31,6 +31,7 @@ type replica struct {
 
 	mu    sync.RWMutex
 	state *fsm.State
+	life  uint64 // raised when a snapshot replaces the state
 	// installed is called when a leader's snapshot replaces the state of a
 	// running node; nil while the node starts.
 	installed func() error
@@ -55,6 +56,7 @@ type replica struct {
 	snapshotAt    uint64 // index of the last snapshot that was kept
 	decoded       decodedCache
 	spans         spans
+	order         nameOrder
 	queries       chan struct{} // holds one of each query that runs
 }
 
@@ -259,6 +261,7 @@ func (r *replica) replace(state *fsm.State) error {
 		}
 	}
 	r.state = state
+	r.life++
 	r.publish()
 	r.index, _ = state.Digest()
 	r.snapshotAt, r.grown = r.index, 0
