@@ -21,6 +21,8 @@ var (
 	// ErrLevel: a command that came with a later level than the site's. The
 	// wrapping error names the servers to upgrade.
 	ErrLevel = errors.New("not all nodes of the site know this yet")
+	// ErrBusy: too many read the history from files at once.
+	ErrBusy = errors.New("too many read the whole history of this node at once: ask again later, or another node")
 	// ErrMissing: this node does not hold the rows and no peer gave them.
 	ErrMissing = errors.New("this node is still fetching these readings from its peers: ask another node")
 )

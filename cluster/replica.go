@@ -58,12 +58,13 @@ type replica struct {
 	spans         spans
 	order         nameOrder
 	queries       chan struct{} // holds one of each query that runs
+	scans         chan struct{} // holds one of each scan that holds a file's rows
 }
 
 func newReplica(log *slog.Logger, segs *segments, frames *frameStore, knows fsm.Level, fail func(error)) *replica {
 	r := &replica{
 		log: log, segments: segs, frames: frames, fail: fail, knows: knows, state: fsm.NewStateAs(knows),
-		cutMade: make(chan struct{}, 1), queries: make(chan struct{}, maxQueries),
+		cutMade: make(chan struct{}, 1), queries: make(chan struct{}, maxQueries), scans: make(chan struct{}, maxScans),
 		missing: map[segmentKey]fsm.Cut{}, missingFrames: map[fsm.Seq]fsm.Frame{},
 	}
 	r.publish()
