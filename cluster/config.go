@@ -34,7 +34,10 @@ type Config struct {
 
 	Profile  string        // "ssd", "sdcard" or "wan"; "" is ssd
 	LogStore logstore.Kind // "" is wal
-	Linger   time.Duration // how long an entry may wait for company; 0 does not wait
+	// SnapshotBytes is how much log there is between two snapshots; 0 is the
+	// profile's.
+	SnapshotBytes int64
+	Linger        time.Duration // how long an entry may wait for company; 0 does not wait
 
 	Version string
 	Logger  *slog.Logger // nil discards

@@ -72,6 +72,9 @@ func Open(cfg Config) (node *Node, err error) {
 		cfg: cfg, profile: profiles[cfg.Profile], knows: cfg.Seams.Level, log: cfg.Logger.With("node", cfg.Name),
 		notify: make(chan bool), closed: make(chan struct{}), failed: make(chan error, 1),
 	}
+	if cfg.SnapshotBytes > 0 {
+		n.profile.snapshotBytes = cfg.SnapshotBytes
+	}
 	n.committer = newCommitter(n)
 	n.reads.n = n
 	var undo []func() error

@@ -35,6 +35,7 @@ type configFile struct {
 	LogStore        string   `toml:"log-store"`
 	Linger          string   `toml:"linger"`
 	ShipAfter       string   `toml:"ship-after"`
+	SnapshotAfter   int64    `toml:"snapshot-after"`
 	Camera          []string `toml:"camera"`
 	FloatingAddress []string `toml:"floating-address"`
 	LogLevel        string   `toml:"log-level"`

@@ -24,7 +24,9 @@ const (
 	maxLinger = time.Second
 
 	minShipAfter = time.Second
-	maxShipAfter = 24 * time.Hour
+	// minSnapshotAfter, in bytes, keeps snapshots from being most of the work.
+	minSnapshotAfter = 64 << 10
+	maxShipAfter     = 24 * time.Hour
 )
 
 // settings are an agent's: flags, environment and file put together.
@@ -44,6 +46,7 @@ type settings struct {
 	logStore  string
 	linger    time.Duration
 	shipAfter time.Duration // oldest reading that waits for the bucket
+	snapAfter int64         // bytes of log between two snapshots, 0 for the profile's
 	cameras   []cameraSetting
 	floating  []floatingSetting
 	logLevel  slog.Level
@@ -81,6 +84,7 @@ func agentFlags() []cli.Flag {
 		text("log-store", "wal", "how the log is kept: wal or bolt"),
 		&cli.DurationFlag{Name: "linger", Usage: "how long, `D`, a reading may wait for others to share its disk write", EnvVars: env("linger")},
 		&cli.DurationFlag{Name: "ship-after", Value: cloudsync.DefaultAges().Latest, Usage: "how long, `D`, a reading may wait to be closed and shipped to the bucket", EnvVars: env("ship-after")},
+		&cli.Int64Flag{Name: "snapshot-after", Usage: "`BYTES` of log after which a snapshot is taken; fewer start sooner and write more (default: 64 MiB for sdcard, else 256 MiB)", EnvVars: env("snapshot-after")},
 		list("camera", "`NAME=SOURCE` of a camera to watch: an http:// MJPEG stream, folder:/dir?fps=5, or pattern:seed=7&fps=5"),
 		list("floating-address", "`ADDRESS/BITS@INTERFACE` that one healthy node holds, as 10.0.0.100/24@eth0"),
 		text("log-level", "info", "what is logged: debug, info, warn or error"),
@@ -108,7 +112,7 @@ func agentSettings(c *cli.Context) (settings, error) {
 		cluster: c.String("cluster"), gossip: c.String("gossip"), advertise: c.String("advertise"),
 		expect: c.Int("bootstrap-expect"), join: splitList(c.StringSlice("join")),
 		cloud: c.String("cloud"), profile: c.String("profile"), logStore: c.String("log-store"),
-		linger: c.Duration("linger"), shipAfter: c.Duration("ship-after"), dev: c.Bool("dev"), devUnsafe: c.Bool("dev-unsafe-addresses"),
+		linger: c.Duration("linger"), shipAfter: c.Duration("ship-after"), snapAfter: c.Int64("snapshot-after"), dev: c.Bool("dev"), devUnsafe: c.Bool("dev-unsafe-addresses"),
 	}
 	var err error
 	if s.doors, err = readDoors(c); err != nil {
@@ -137,6 +141,9 @@ func agentSettings(c *cli.Context) (settings, error) {
 	}
 	if s.shipAfter < minShipAfter || s.shipAfter > maxShipAfter {
 		return settings{}, usagef("--ship-after %s is out of range: %s to %s", s.shipAfter, minShipAfter, maxShipAfter)
+	}
+	if s.snapAfter != 0 && s.snapAfter < minSnapshotAfter {
+		return settings{}, usagef("--snapshot-after %d is too small: use %d or more, or 0 for the profile's", s.snapAfter, minSnapshotAfter)
 	}
 	if err := oneOf("profile", s.profile, "ssd", "sdcard", "wan"); err != nil {
 		return settings{}, err

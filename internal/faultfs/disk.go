@@ -64,6 +64,7 @@ type Disk struct {
 	used    int64 // blocks
 	limit   int64 // blocks
 	faults  []*Fault
+	journal bool
 	dead    chan struct{} // closed when the power is gone and waiting requests are to fail
 	server  *fuse.Server  // nil while it is not mounted
 	door    *door         // of server; requests that come through another find no disk
@@ -100,6 +101,26 @@ func (d *Disk) Limit(bytes int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.limit = bytes / blockBytes
+}
+
+// Journal makes the disk as kind as ext4 with names: every fsync keeps all
+// changes of directories that came before it, like the commit of a journal.
+func (d *Disk) Journal() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.journal = true
+}
+
+// synced ends an fsync; mu is held.
+func (d *Disk) synced() {
+	if !d.journal {
+		return
+	}
+	for _, n := range d.inodes {
+		if n.dir != nil && len(n.dir.changes) > 0 {
+			n.dir.sync()
+		}
+	}
 }
 
 // Used is how much of the space is taken, in bytes.

@@ -13,7 +13,7 @@
 //     name was not synced is gone.
 //
 // That is more than ext4 does to a program and no more than POSIX lets a
-// filesystem do. A write that overlaps no other is never torn inside 512 bytes.
+// filesystem do; Journal makes it no more than ext4 does. A write that overlaps no other is never torn inside 512 bytes.
 //
 // Faults besides (Inject): an error or a delay, for some time or for good, on
 // reads, writes, syncs or all of a file's requests. Limit makes it a small disk.

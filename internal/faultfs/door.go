@@ -247,6 +247,7 @@ func (s *door) FsyncDir(_ <-chan struct{}, in *fuse.FsyncIn) fuse.Status {
 	}
 	defer s.disk.mu.Unlock()
 	n.dir.sync()
+	s.disk.synced()
 	return fuse.OK
 }
 

@@ -131,6 +131,12 @@ func TestACutTakesWhatWasNotSynced(t *testing.T) {
 		{"an unsynced removal is undone", func(w *world) { w.kept("a", "one"); w.ok(os.Remove(w.path("a"))) }, map[string]string{"a": "one"}},
 		{"a synced removal stays", func(w *world) { w.kept("a", "one"); w.ok(os.Remove(w.path("a"))); w.syncDir(".") }, nil},
 		{"a directory that was not synced is gone with all in it", func(w *world) { w.ok(os.Mkdir(w.path("d"), 0o755)); w.kept("d/a", "one") }, nil},
+		{"with a journal every fsync keeps the names before it", func(w *world) {
+			w.disk.Journal()
+			w.put("a", "one")
+			w.ok(w.put("b", "two").Sync())
+			w.put("c", "three")
+		}, map[string]string{"a": "", "b": "two"}},
 		{"a synced directory stays", func(w *world) { w.ok(os.Mkdir(w.path("d"), 0o755)); w.syncDir("."); w.kept("d/a", "one") }, map[string]string{"d/a": "one"}},
 		{"reserved space is zeros once it is synced", func(w *world) {
 			f := w.kept("a", "one")

@@ -17,6 +17,7 @@ type Plan struct {
 	Seed   uint64
 	Count  int           // faults
 	Time   time.Duration // after which no further fault is begun, 0 for none
+	Kind   bool          // disks that keep names as ext4 does
 	Print  io.Writer
 }
 
@@ -47,7 +48,7 @@ type trial struct {
 
 // begin starts a site and its load.
 func begin(ctx context.Context, p Plan, cfg Config) (*trial, error) {
-	cfg.Binary, cfg.Dir, cfg.Seed = p.Binary, p.Dir, p.Seed
+	cfg.Binary, cfg.Dir, cfg.Seed, cfg.Kind = p.Binary, p.Dir, p.Seed, p.Kind
 	if cfg.Nodes == 0 {
 		cfg.Nodes = 3
 	}

@@ -10,7 +10,7 @@ import (
 
 // snapshotOften has the nodes take snapshots within a campaign, so that cuts meet
 // them.
-var snapshotOften = []string{"--ship-after", "10s"}
+var snapshotOften = []string{"--ship-after", "10s", "--snapshot-after", "262144"}
 
 // spare draws what a cut leaves: mostly it tears.
 func (t *trial) spare() faultfs.Spare {

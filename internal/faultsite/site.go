@@ -23,6 +23,9 @@ const (
 	// it serves.
 	startTimeout = 60 * time.Second
 	pollEvery    = 50 * time.Millisecond
+	// syncTime is what an fsync takes on the laboratory's disks: long enough that
+	// a cut finds some under way.
+	syncTime = 3 * time.Millisecond
 )
 
 // Config is a site to break.
@@ -31,6 +34,7 @@ type Config struct {
 	Dir    string // for the logs, the bucket and the mounts; made if missing
 	Nodes  int
 	Args   []string // further flags of every agent
+	Kind   bool     // the disks are as kind with names as ext4
 	Seed   uint64
 	// Folder gives node i (0 and up) a folder on another filesystem instead of a
 	// disk of faultfs. It may be nil.
@@ -96,6 +100,10 @@ func (s *Site) newNode(i int) (*Node, error) {
 		}
 	} else {
 		n.Disk = faultfs.New()
+		if s.cfg.Kind {
+			n.Disk.Journal()
+		}
+		n.Disk.Inject(faultfs.Fault{Op: faultfs.Sync, Delay: syncTime})
 		if err := n.Disk.Mount(n.dir); err != nil {
 			return nil, err
 		}
