@@ -128,12 +128,27 @@ bench-door: bin/skerry ## load the devices' door without a site behind it (BENCH
 	  bin/skerry bench ingest --to 127.0.0.1:15683 --pids $$door --clients $$clients --duration $(BENCHTIME); \
 	done
 
+# Campaigns of `make faults-real` (all by default), its seed, how many faults each
+# makes at most, and how long it goes on making them.
+CAMPAIGNS ?=
+SEED   ?=
+FAULTS ?= 150
+TIME   ?= 10m
+
+.PHONY: bin/faultreal
+bin/faultreal:
+	@$(GO) build -trimpath -o $@ ./internal/faultreal
+
+.PHONY: faults-real
+faults-real: bin/skerry bin/faultreal ## break a site of real processes (CAMPAIGNS, SEED, FAULTS, TIME)
+	@bin/faultreal -campaigns '$(CAMPAIGNS)' -count $(FAULTS) -time $(TIME) $(if $(SEED),-seed $(SEED)) -dir faults-real
+
 .PHONY: peers
 peers: ## fetch the real programs and data that the end-to-end tests use
 	e2e/peers.sh
 
 .PHONY: e2e
-e2e: bin/skerry peers ## run the end-to-end tests against real programs
+e2e: bin/skerry bin/faultreal peers ## run the end-to-end tests against real programs
 	$(GO) test -tags '$(TAGS) e2e' -count=1 -timeout 20m -v -run '$(E2E)' ./e2e/...
 
 .PHONY: e2e-engines

@@ -59,6 +59,10 @@ type Config struct {
 	// Gateways are the doors of the site's nodes that devices may use, by name;
 	// nil for none but this one. It does not block.
 	Gateways func() []Gateway
+	// Heir says that another process may have been this gateway a moment ago. What
+	// became of the messages that it took is not known here. So for as long as the
+	// site remembers keys, nobody is told that nothing of a message was stored.
+	Heir bool
 	// Multicast answers discovery that is sent to all CoAP nodes of a link.
 	Multicast bool
 

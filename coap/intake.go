@@ -83,7 +83,8 @@ func (l *load) add(f *flight) {
 //
 // Invariant: busy == proposers, or queue is empty, whenever mu is free.
 type intake struct {
-	limits Limits
+	limits   Limits
+	inherits time.Time // until then an earlier process may have taken a copy
 
 	mu       sync.Mutex
 	queue    []*load // waiting, oldest first
@@ -135,7 +136,7 @@ func (in *intake) take(f *flight) verdict {
 	switch fate, content := in.decided.get(f.key, f.arrived); {
 	case fate == wasStored && content == f.content:
 		return verdict{kind: isKnown}
-	case fate == wasUnknown:
+	case fate == wasUnknown, f.arrived.Before(in.inherits):
 		f.doubtful = true
 	}
 	if f.recalled {

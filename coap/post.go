@@ -14,7 +14,7 @@ import (
 // post takes a POST or PUT; it is answered with the outcome.
 func (d *desk) post(_ context.Context, q *call) (*reply, error) {
 	if !d.keyed() {
-		return nil, refusedNotBegun
+		return nil, d.unkeyed(q)
 	}
 	var p post
 	var err error
@@ -72,6 +72,16 @@ func (p *post) device() string {
 		return p.frame.Device
 	}
 	return p.records[0].Device
+}
+
+// unkeyed is what is said while the site's secret is not known. A datagram that
+// an earlier process may have taken is not answered at all: its next copy finds
+// the secret, unless there is no leader for long.
+func (d *desk) unkeyed(q *call) error {
+	if q.from.session == nil && d.now.Before(d.s.intake.inherits) {
+		return nil
+	}
+	return refusedNotBegun
 }
 
 // keyed tells whether the site's secret is known; it is once the site has begun.

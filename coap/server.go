@@ -62,6 +62,9 @@ func Listen(cfg Config) (*Server, error) {
 		cfg: cfg, log: cfg.Logger, intake: newIntake(cfg.Limits),
 		slow: make(chan struct{}, slowReads), offer: offererOf(cfg.Store),
 	}
+	if cfg.Heir {
+		s.intake.inherits = time.Now().Add(doubtedFor)
+	}
 	s.observers = newObservers(s)
 	s.blocks = newBlocks()
 	s.landed.ready = make(chan struct{}, 1)

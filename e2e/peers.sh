@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fetches the real programs and data that the end-to-end tests talk to: libcoap,
-# tshark and ffmpeg (Debian), footage of pedestrians (Debian's opencv-doc), a
+# tshark, iptables and ffmpeg (Debian), footage of pedestrians (Debian's opencv-doc), a
 # weather station's hours (npm's vega-datasets), deltalake and DuckDB (PyPI),
 # and what CoAP devices run: aiocoap (PyPI), coap, coap-cli and node-coap-client
 # (npm); with the word "engines" Spark, Flink and Californium too. What is there
@@ -38,6 +38,8 @@ programs() {
   [ -e /usr/include/coap3/coap.h ] || missing+=(libcoap3-dev)
   have ffmpeg || missing+=(ffmpeg)
   have tshark || missing+=(tshark)
+  have ip || missing+=(iproute2)
+  have iptables || missing+=(iptables)
   [ ${#missing[@]} = 0 ] || debian "${missing[@]}"
 }
 

@@ -35,6 +35,7 @@ func listenCoAP(s settings, p *parts) (*coap.Server, error) {
 		}
 		return v, nil
 	}
+	cfg.Heir = p.heir
 	cfg.Await, cfg.Multicast = p.node.Await, cfg.Addr != ""
 	cfg.Gateways = func() []coap.Gateway { return gateways(p.node.Name(), p.node.Members()) }
 	return coap.Listen(cfg)

@@ -41,6 +41,7 @@ type parts struct {
 	cameras   []*camera.Camera
 	floating  []floating
 	shipAfter time.Duration
+	heir      bool               // the data directory was there before
 	leave     context.CancelFunc // ends the agent when its node has left the site
 }
 
@@ -71,6 +72,7 @@ func runAgent(ctx context.Context, s settings, logTo io.Writer) error {
 // open opens the parts in the order in which they need each other. Where it
 // fails, close closes those that are open.
 func (p *parts) open(s settings) (err error) {
+	p.heir = !isEmpty(s.data)
 	p.node, err = cluster.Open(cluster.Config{
 		Name: s.name, Site: s.site, Dir: s.data,
 		Cluster: s.cluster, Gossip: s.gossip, Advertise: s.advertise, HTTP: s.http, CoAP: s.doors.coap,

@@ -27,6 +27,12 @@ func workDir(named string) (dir string, remove func(err error), err error) {
 	return dir, func(error) {}, os.MkdirAll(dir, 0o755)
 }
 
+// isEmpty tells whether there is nothing in a folder, or no such folder.
+func isEmpty(dir string) bool {
+	entries, err := os.ReadDir(dir)
+	return len(entries) == 0 && (err == nil || errors.Is(err, os.ErrNotExist))
+}
+
 func removeDir(dir string, err error) {
 	if err != nil {
 		_ = os.Remove(dir) // which an empty one alone lets happen

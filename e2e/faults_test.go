@@ -1,0 +1,36 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// TestFaults runs the campaigns of the fault laboratory in short: what breaks
+// them is a violation of what skerry promises. The long runs are `make
+// faults-real`.
+func TestFaults(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("the laboratory mounts filesystems and makes networks: run it as root")
+	}
+	if _, err := os.Stat("/dev/fuse"); err != nil {
+		t.Skip("the laboratory's disks need /dev/fuse")
+	}
+	for _, c := range []struct{ name, count string }{
+		{"cut-all", "6"},
+		{"cut-one", "6"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cmd := exec.Command(filepath.Join("..", "bin", "faultreal"),
+				"-campaigns", c.name, "-count", c.count, "-ext4", "-skerry", binary(t), "-dir", t.TempDir())
+			out, err := cmd.CombinedOutput()
+			t.Logf("%s", out)
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
