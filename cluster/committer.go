@@ -215,7 +215,9 @@ func (c *committer) write(subs []*submission, inFlight chan<- written) bool {
 
 // finish waits for an entry and answers its submissions.
 func (c *committer) finish(w written) {
-	if err := w.future.Error(); err != nil {
+	err := w.future.Error()
+	c.n.noteTransfer(err)
+	if err != nil {
 		a := answer{fate: unknown, err: fmt.Errorf("%w (%w)", ErrUnknown, err)}
 		if errors.Is(err, raft.ErrNotLeader) || errors.Is(err, raft.ErrEnqueueTimeout) ||
 			errors.Is(err, raft.ErrLeadershipTransferInProgress) {

@@ -1,7 +1,10 @@
 package cluster
 
 import (
+	"context"
 	"log/slog"
+
+	"github.com/hashicorp/raft"
 
 	"skerry/cluster/disk"
 	"skerry/fsm"
@@ -60,3 +63,12 @@ func (r Replica) EndWriting() { r.endWriting() }
 
 // Digest is of the state.
 func (r Replica) Digest() string { return r.state.DigestString() }
+
+// Fail ends Run with a reason.
+func (n *Node) Fail(err error) { n.fail(err) }
+
+// HandLeadOn hands the lead to a voter, "" for any.
+func (n *Node) HandLeadOn(ctx context.Context, to raft.ServerID) error { return n.handLeadOn(ctx, to) }
+
+// ErrTransferStuck is of a node whose transfer of the lead never ended.
+var ErrTransferStuck = errTransferStuck

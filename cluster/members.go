@@ -18,7 +18,6 @@ const (
 	membersEvery  = time.Second
 	memberTimeout = 10 * time.Second
 	promoteBehind = 256 // entries a non-voter may lack when it becomes a voter
-	leaveHandover = 5 * time.Second
 )
 
 // membership is the duty that makes the raft configuration follow what gossip
@@ -214,27 +213,6 @@ func (l *leavers) has(id raft.ServerID) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Contains(l.ids, id)
-}
-
-// handOver gives the lead to another voter, if there is one, within a bound.
-func (n *Node) handOver() {
-	if n.raft.State() != raft.Leader || n.voters() < 2 {
-		return
-	}
-	done := make(chan error, 1)
-	if !n.work.start(func() { done <- n.raft.LeadershipTransfer().Error() }) {
-		return
-	}
-	t := time.NewTimer(leaveHandover)
-	defer t.Stop()
-	select {
-	case err := <-done:
-		if err != nil {
-			n.log.Warn("the lead was not handed over", "err", err)
-		}
-	case <-t.C:
-		n.log.Warn("the lead was not handed over in time")
-	}
 }
 
 func (n *Node) voters() int {

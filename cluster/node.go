@@ -45,11 +45,13 @@ type Node struct {
 	leadChanged signal
 	era         era
 	left        leavers
+	transfers   transfers
 
 	identityMu sync.Mutex // guards id.Pledge, id.InSite and id.Format
 	id         identity
 
-	work      jobs // that Close awaits
+	runs      sync.WaitGroup // run, which Close awaits
+	work      jobs           // that Close awaits
 	closed    chan struct{}
 	closeOnce sync.Once
 	failed    chan error // capacity 1: why the node cannot go on
@@ -155,8 +157,27 @@ func Open(cfg Config) (node *Node, err error) {
 
 // Run takes part in the site until ctx is done, and runs duties while this
 // node leads. It returns an error only when the node cannot go on: then the
-// process is to end, so that nothing is kept behind an error.
+// process is to end at once, without Close, so that nothing is kept behind an
+// error. Goroutines of Run may then still hang in a write to the disk.
 func (n *Node) Run(ctx context.Context, duties ...Duty) error {
+	ended, failing := make(chan struct{}), make(chan struct{})
+	n.runs.Go(func() {
+		defer close(ended)
+		n.run(ctx, failing, duties)
+	})
+	select {
+	case <-ended:
+		return nil
+	case err := <-n.failed:
+		close(failing)
+		n.resign()
+		return err
+	}
+}
+
+// run returns when all that it started has returned, after ctx is done or
+// failing is closed.
+func (n *Node) run(ctx context.Context, failing <-chan struct{}, duties []Duty) {
 	// Workers outlive ctx by the time it takes to hand the lead over.
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -178,11 +199,9 @@ func (n *Node) Run(ctx context.Context, duties ...Duty) error {
 	defer wg.Wait()
 	defer cancel()
 	select {
-	case err := <-n.failed:
-		return err
+	case <-failing:
 	case <-ctx.Done():
 		n.handOver()
-		return nil
 	}
 }
 
@@ -205,6 +224,7 @@ func (n *Node) Close() error {
 	var err error
 	n.closeOnce.Do(func() {
 		close(n.closed)
+		n.runs.Wait() // where Run has failed it may go on for a while
 		// raft blocks until its notifications are taken.
 		drained := make(chan struct{})
 		go func() {

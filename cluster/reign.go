@@ -113,7 +113,9 @@ func (n *Node) startTerm(ctx context.Context, won int, duties []Duty) (stop func
 func (n *Node) beginReign(ctx context.Context, won int) *reign {
 	for ctx.Err() == nil {
 		term := n.raft.CurrentTerm()
-		if err := n.raft.Barrier(barrierTimeout).Error(); err != nil {
+		err := n.raft.Barrier(barrierTimeout).Error()
+		n.noteTransfer(err)
+		if err != nil {
 			if n.raft.State() != raft.Leader || pause(ctx, retryPause) != nil {
 				return nil
 			}

@@ -1,14 +1,23 @@
 package transport
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/raft"
 )
 
-// MaxAppendBytes bounds the entries of one AppendEntries request.
-const MaxAppendBytes = 1 << 20
+const (
+	// MaxAppendBytes bounds the entries of one AppendEntries request.
+	MaxAppendBytes = 1 << 20
+	// TimeoutNowTimeout bounds the request that has a server call an election.
+	// While it is under way raft takes no entries: see issue 696.
+	TimeoutNowTimeout = 2 * time.Second
+)
+
+var errTimeoutNow = errors.New("the server that is to lead does not answer")
 
 // Filter is the raft transport that skerry gives to hashicorp/raft.
 //
@@ -92,6 +101,40 @@ func (f *Filter) AppendEntries(id raft.ServerID, target raft.ServerAddress, args
 // RequestPreVote is raft.WithPreVote's.
 func (f *Filter) RequestPreVote(id raft.ServerID, target raft.ServerAddress, args *raft.RequestPreVoteRequest, resp *raft.RequestPreVoteResponse) error {
 	return f.Transport.(raft.WithPreVote).RequestPreVote(id, target, args, resp)
+}
+
+// TimeoutNow is raft.Transport's. The answer may come after its bound; nobody
+// looks at it then.
+func (f *Filter) TimeoutNow(id raft.ServerID, target raft.ServerAddress, args *raft.TimeoutNowRequest, resp *raft.TimeoutNowResponse) error {
+	type reply struct {
+		resp raft.TimeoutNowResponse
+		err  error
+	}
+	done := make(chan reply, 1)
+	go func() { // ends within the transport's own bound
+		var r reply
+		r.err = f.Transport.TimeoutNow(id, target, args, &r.resp)
+		done <- r
+	}()
+	t := time.NewTimer(TimeoutNowTimeout)
+	defer t.Stop()
+	select {
+	case r := <-done:
+		*resp = r.resp
+		return r.err
+	case <-t.C:
+		return errTimeoutNow
+	}
+}
+
+// CallElection has a voter stand for election at once, in the name of the
+// leader id: what raft's transfer of the lead does, past raft.
+func (f *Filter) CallElection(id raft.ServerID, to raft.Server) error {
+	return f.TimeoutNow(to.ID, to.Address, &raft.TimeoutNowRequest{RPCHeader: f.header(id)}, &raft.TimeoutNowResponse{})
+}
+
+func (f *Filter) header(id raft.ServerID) raft.RPCHeader {
+	return raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(id), Addr: f.EncodePeer(id, f.LocalAddr())}
 }
 
 // Close ends the filter's own goroutine. raft calls it too, when it shuts down.

@@ -43,6 +43,7 @@ type parts struct {
 	shipAfter time.Duration
 	heir      bool               // the data directory was there before
 	leave     context.CancelFunc // ends the agent when its node has left the site
+	failed    bool               // the node cannot go on: see run
 }
 
 // runAgent runs a node until ctx is done, the node has left its site, or a part
@@ -55,6 +56,9 @@ func runAgent(ctx context.Context, s settings, logTo io.Writer) error {
 	// Nothing that was acknowledged waits for the stores to close, so what goes
 	// wrong then is told and fails nothing.
 	defer func() {
+		if p.failed {
+			return
+		}
 		if err := within("closing the stores", closeTimeout, p.close); err != nil {
 			log.Warn("closing", "node", s.name, "err", err)
 		}
@@ -113,17 +117,15 @@ func (p *parts) open(s settings) (err error) {
 }
 
 // run runs the parts. When ctx is done it stops them in reverse: first what
-// brings work in, then the duties and the lead.
+// brings work in, then the duties and the lead. When the node cannot go on it
+// returns at once and waits for nothing: a write to the disk may hang for good,
+// and whoever waits for it, while the other nodes wait for this process to end.
 func (p *parts) run(ctx context.Context) error {
 	agreeing, stopNode := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopNode()
 	agreement := make(chan error, 1)
-	ctx, stopDoors := context.WithCancelCause(ctx)
-	defer stopDoors(nil)
 	go func() { // ends with agreeing; the receive below waits for it
-		err := p.node.Run(agreeing, p.duties()...)
-		stopDoors(err)
-		agreement <- err
+		agreement <- p.node.Run(agreeing, p.duties()...)
 	}()
 	g, doors := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.devices.Run(doors) })
@@ -135,7 +137,12 @@ func (p *parts) run(ctx context.Context) error {
 	for _, f := range p.floating {
 		g.Go(func() error { return f.Run(doors) })
 	}
-	<-doors.Done()
+	select {
+	case <-doors.Done():
+	case err := <-agreement:
+		p.failed = true
+		return err
+	}
 	err := within("ending the requests in hand", drainTimeout, g.Wait)
 	stopNode()
 	return errors.Join(err, within("handing the lead over", handOverTimeout, func() error { return <-agreement }))

@@ -44,16 +44,19 @@ type Member struct {
 	Address       raft.ServerAddress
 	Disk          *disk.Memory
 	Level         fsm.Level // that the member knows when it is started; 0 is the newest
-	site          *Site
-	logs          *raft.InmemStore
-	life          *life // of the log, while it is up
-	snapshots     *raft.InmemSnapshotStore
-	warnings      warnings
-	onStore       func(entry []byte)
-	walls         sync.Mutex
-	wall          time.Duration // the wall clock is this far ahead
-	cancel        context.CancelFunc
-	ran           chan error
+	// Wrap, where it is set, stands around raft's transport from the next Start
+	// on.
+	Wrap      func(raft.Transport) raft.Transport
+	site      *Site
+	logs      *raft.InmemStore
+	life      *life // of the log, while it is up
+	snapshots *raft.InmemSnapshotStore
+	warnings  warnings
+	onStore   func(entry []byte)
+	walls     sync.Mutex
+	wall      time.Duration // the wall clock is this far ahead
+	cancel    context.CancelFunc
+	ran       chan error
 }
 
 // Open starts a site of n nodes and waits until it leads and has begun. Duties
@@ -142,7 +145,7 @@ func (m *Member) config(expect int, logger *slog.Logger) cluster.Config {
 		Seams: cluster.Seams{
 			Disk: m.Disk,
 			Network: func(id raft.ServerID) (transport.Network, error) {
-				return m.site.Network.Join(id, m.Address), nil
+				return m.wrapped(m.site.Network.Join(id, m.Address)), nil
 			},
 			Gossip: func(self gossip.Peer) (gossip.Gossip, error) { return m.site.gossip.Join(self), nil },
 			Logs: func(failed func(error)) (cluster.Logs, error) {
