@@ -23,6 +23,8 @@ const (
 	// submissionBytes is what a submission takes in the queue beside its body:
 	// some commands have none.
 	submissionBytes = 128
+	// company readings in the queue are enough: who lingers goes on.
+	company = 256
 )
 
 // submission is one proposer's command on its way into an entry.
@@ -61,16 +63,18 @@ const (
 // committer gathers submissions into entries and waits for them. Readings that
 // arrive while entries are being written share the next one.
 type committer struct {
-	n     *Node
-	mu    sync.Mutex
-	queue []*submission
-	bytes int  // of what is in queue, at most profile.queueBytes
-	ended bool // run has returned, or will without another look at queue
-	ready chan struct{}
+	n       *Node
+	mu      sync.Mutex
+	queue   []*submission
+	bytes   int  // of what is in queue, at most profile.queueBytes
+	records int  // readings in queue
+	ended   bool // run has returned, or will without another look at queue
+	ready   chan struct{}
+	plenty  chan struct{} // there is company
 }
 
 func newCommitter(n *Node) *committer {
-	return &committer{n: n, ready: make(chan struct{}, 1)}
+	return &committer{n: n, ready: make(chan struct{}, 1), plenty: make(chan struct{}, 1)}
 }
 
 // submit puts s in the queue. ErrOverloaded: it is full, s was dropped.
@@ -101,6 +105,13 @@ func (c *committer) push(s *submission) error {
 	}
 	c.queue = append(c.queue, s)
 	c.bytes += size
+	c.records += s.records
+	if c.records >= company {
+		select {
+		case c.plenty <- struct{}{}:
+		default:
+		}
+	}
 	return nil
 }
 
@@ -108,7 +119,7 @@ func (c *committer) push(s *submission) error {
 func (c *committer) end() {
 	c.mu.Lock()
 	subs := c.queue
-	c.queue, c.bytes, c.ended = nil, 0, true
+	c.queue, c.bytes, c.records, c.ended = nil, 0, 0, true
 	c.mu.Unlock()
 	reply(subs, answer{fate: refused, err: ErrClosed})
 }
@@ -127,6 +138,7 @@ func (c *committer) take() []*submission {
 			break
 		}
 		c.bytes -= submissionBytes + len(s.body)
+		c.records -= s.records
 		k++
 		if s.op != fsm.OpReadings {
 			break
@@ -181,13 +193,21 @@ func (c *committer) run(ctx context.Context) {
 	}
 }
 
-// linger waits for company, as configured, unless much waits already.
+// linger waits for company, as configured.
 func (c *committer) linger(ctx context.Context) {
 	if c.n.cfg.Linger == 0 {
 		return
 	}
 	select {
-	case <-time.After(c.n.cfg.Linger):
+	case <-c.plenty: // of an earlier queue, perhaps: then this one wait is shorter
+		return
+	default:
+	}
+	t := time.NewTimer(c.n.cfg.Linger)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-c.plenty:
 	case <-ctx.Done():
 	}
 }

@@ -37,12 +37,15 @@ type Config struct {
 	// SnapshotBytes is how much log there is between two snapshots; 0 is the
 	// profile's.
 	SnapshotBytes int64
-	Linger        time.Duration // how long an entry may wait for company; 0 does not wait
+	Linger        time.Duration // how long a reading may wait for company; 0 is the profile's, NoLinger does not wait
 
 	Version string
 	Logger  *slog.Logger // nil discards
 	Seams   Seams
 }
+
+// NoLinger has readings wait for nobody, whatever the profile.
+const NoLinger time.Duration = -1
 
 // Seams are where a test puts its own parts. The zero value is the real ones.
 type Seams struct {
@@ -75,8 +78,11 @@ type profile struct {
 	heartbeat, election, lease time.Duration
 	snapshotBytes              int64 // of log between two snapshots
 	queueBytes                 int   // proposals that wait for an entry
-	windowBytes                uint64
-	cutRows, cutBytes          uint64
+	// linger is how long a reading waits for others: a disk write takes a page
+	// of flash whether it holds one or a hundred.
+	linger            time.Duration
+	windowBytes       uint64
+	cutRows, cutBytes uint64
 }
 
 var profiles = map[string]profile{
@@ -85,7 +91,7 @@ var profiles = map[string]profile{
 		snapshotBytes: 256 << 20, queueBytes: 16 << 20, windowBytes: 512 << 20, cutRows: 1 << 20, cutBytes: 16 << 20,
 	},
 	"sdcard": {
-		heartbeat: 5 * time.Second, election: 5 * time.Second, lease: 2500 * time.Millisecond,
+		heartbeat: 5 * time.Second, election: 5 * time.Second, lease: 2500 * time.Millisecond, linger: 30 * time.Millisecond,
 		snapshotBytes: 64 << 20, queueBytes: 4 << 20, windowBytes: 32 << 20, cutRows: 1 << 20, cutBytes: 16 << 20,
 	},
 	"wan": {
@@ -118,7 +124,12 @@ func (c Config) withDefaults() (Config, error) {
 	if c.LogStore == "" {
 		c.LogStore = logstore.WAL
 	}
-	if c.Linger < 0 || c.Linger > time.Second {
+	switch {
+	case c.Linger == 0:
+		c.Linger = profiles[c.Profile].linger
+	case c.Linger == NoLinger:
+		c.Linger = 0
+	case c.Linger < 0 || c.Linger > time.Second:
 		return c, fmt.Errorf("--linger %s: use 0 to 1s", c.Linger)
 	}
 	if c.Logger == nil {

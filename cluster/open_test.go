@@ -139,7 +139,7 @@ func TestAConfigurationIsRefusedWithTheRule(t *testing.T) {
 		{"no founders", func(c *cluster.Config) { c.BootstrapExpect = 0 }, "--bootstrap-expect 0: a site begins with 1 to 9 nodes"},
 		{"ten founders", func(c *cluster.Config) { c.BootstrapExpect = 10 }, "--bootstrap-expect 10"},
 		{"an unknown profile", func(c *cluster.Config) { c.Profile = "tape" }, `--profile "tape" is not known: use ssd, sdcard or wan`},
-		{"a linger below zero", func(c *cluster.Config) { c.Linger = -1 }, "--linger -1ns: use 0 to 1s"},
+		{"a linger below zero", func(c *cluster.Config) { c.Linger = -2 }, "--linger -2ns: use 0 to 1s"},
 		{"a linger over a second", func(c *cluster.Config) { c.Linger = 2 * time.Second }, "--linger 2s"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"skerry/cloudsync"
+	"skerry/cluster"
 )
 
 // defaultSite is the site of an agent that is told none.
@@ -82,7 +83,7 @@ func agentFlags() []cli.Flag {
 		text("cloud", "", "`URL` of the bucket, as file:///var/lib/bucket (default: none)"),
 		text("profile", "ssd", "what the disk is: ssd, sdcard, or wan where the nodes are far apart"),
 		text("log-store", "wal", "how the log is kept: wal or bolt"),
-		&cli.DurationFlag{Name: "linger", Usage: "how long, `D`, a reading may wait for others to share its disk write", EnvVars: env("linger")},
+		text("linger", "", "how long, `D`, a reading may wait for others to share its disk write (default: 30ms with --profile sdcard, else 0s)"),
 		&cli.DurationFlag{Name: "ship-after", Value: cloudsync.DefaultAges().Latest, Usage: "how long, `D`, a reading may wait to be closed and shipped to the bucket", EnvVars: env("ship-after")},
 		&cli.Int64Flag{Name: "snapshot-after", Usage: "`BYTES` of log after which a snapshot is taken; fewer start sooner and write more (default: 64 MiB for sdcard, else 256 MiB)", EnvVars: env("snapshot-after")},
 		list("camera", "`NAME=SOURCE` of a camera to watch: an http:// MJPEG stream, folder:/dir?fps=5, or pattern:seed=7&fps=5"),
@@ -91,6 +92,23 @@ func agentFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "dev", Usage: "no TLS, no tokens, this machine only: a trial", EnvVars: env("dev")},
 		&cli.BoolFlag{Name: "dev-unsafe-addresses", Usage: "let --dev listen beyond this machine: whoever reaches it may do all", EnvVars: env("dev-unsafe-addresses")},
 	)
+}
+
+// parseLinger reads --linger, "" for the profile's.
+func parseLinger(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(text)
+	switch {
+	case err != nil:
+		return 0, usagef("--linger %q is not a duration: write 30ms, or 0s to wait for nobody", text)
+	case d < 0 || d > maxLinger:
+		return 0, usagef("--linger %s is out of range: 0 to %s", d, maxLinger)
+	case d == 0:
+		return cluster.NoLinger, nil
+	}
+	return d, nil
 }
 
 // hostName is the machine's name up to its first dot, "n1" when it has none.
@@ -112,7 +130,7 @@ func agentSettings(c *cli.Context) (settings, error) {
 		cluster: c.String("cluster"), gossip: c.String("gossip"), advertise: c.String("advertise"),
 		expect: c.Int("bootstrap-expect"), join: splitList(c.StringSlice("join")),
 		cloud: c.String("cloud"), profile: c.String("profile"), logStore: c.String("log-store"),
-		linger: c.Duration("linger"), shipAfter: c.Duration("ship-after"), snapAfter: c.Int64("snapshot-after"), dev: c.Bool("dev"), devUnsafe: c.Bool("dev-unsafe-addresses"),
+		shipAfter: c.Duration("ship-after"), snapAfter: c.Int64("snapshot-after"), dev: c.Bool("dev"), devUnsafe: c.Bool("dev-unsafe-addresses"),
 	}
 	var err error
 	if s.doors, err = readDoors(c); err != nil {
@@ -136,8 +154,8 @@ func agentSettings(c *cli.Context) (settings, error) {
 	if s.expect < 1 || s.expect > maxExpect {
 		return settings{}, usagef("--bootstrap-expect %d is out of range: 1 to %d", s.expect, maxExpect)
 	}
-	if s.linger < 0 || s.linger > maxLinger {
-		return settings{}, usagef("--linger %s is out of range: 0 to %s", s.linger, maxLinger)
+	if s.linger, err = parseLinger(c.String("linger")); err != nil {
+		return settings{}, err
 	}
 	if s.shipAfter < minShipAfter || s.shipAfter > maxShipAfter {
 		return settings{}, usagef("--ship-after %s is out of range: %s to %s", s.shipAfter, minShipAfter, maxShipAfter)
