@@ -182,3 +182,15 @@ func (d *Disk) Trip(calls int, tripped func()) {
 	defer d.mu.Unlock()
 	d.faults.tripping, d.faults.tripped = calls, tripped
 }
+
+// Heal ends all faults of the disk; what is torn stays torn.
+func (d *Disk) Heal() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	slow, takes, lie := d.faults.slow, d.faults.takes, d.faults.lie
+	if d.faults.gate != nil {
+		close(d.faults.gate)
+	}
+	d.faults = newFaults()
+	d.faults.slow, d.faults.takes, d.faults.lie = slow, takes, lie
+}
