@@ -81,7 +81,7 @@ func Open(cfg Config) (node *Node, err error) {
 	n.reads.n = n
 	var undo []func() error
 	defer func() {
-		if err != nil {
+		if node == nil { // also where raft panics over what it cannot read
 			for i := len(undo) - 1; i >= 0; i-- {
 				err = errors.Join(err, undo[i]())
 			}
