@@ -38,6 +38,12 @@ BENCHTIME ?= 10s
 CLIENTS   ?= 1 64 256 2000
 # Which end-to-end tests run, as a pattern of their names.
 E2E ?= .
+# Faults: the seed (drawn from the clock without one) and how long to go on with
+# them; of those in virtual time how many hours, and of which kind.
+SEED  ?=
+TIME  ?=
+HOURS ?= 0
+MODE  ?= all
 
 .PHONY: help
 help: ## list the targets
@@ -128,12 +134,10 @@ bench-door: bin/skerry ## load the devices' door without a site behind it (BENCH
 	  bin/skerry bench ingest --to 127.0.0.1:15683 --pids $$door --clients $$clients --duration $(BENCHTIME); \
 	done
 
-# Campaigns of `make faults-real` (all by default), its seed, how many faults each
-# makes at most, and how long it goes on making them.
+# Campaigns of `make faults-real` (all by default), and how many faults each makes
+# at most.
 CAMPAIGNS ?=
-SEED   ?=
-FAULTS ?= 150
-TIME   ?= 10m
+FAULTS    ?= 150
 
 .PHONY: bin/faultreal
 bin/faultreal:
@@ -141,7 +145,12 @@ bin/faultreal:
 
 .PHONY: faults-real
 faults-real: bin/skerry bin/faultreal ## break a site of real processes (CAMPAIGNS, SEED, FAULTS, TIME)
-	@bin/faultreal -campaigns '$(CAMPAIGNS)' -count $(FAULTS) -time $(TIME) $(if $(SEED),-seed $(SEED)) -dir faults-real
+	@bin/faultreal -campaigns '$(CAMPAIGNS)' -count $(FAULTS) -time $(or $(TIME),10m) $(if $(SEED),-seed $(SEED)) -dir faults-real
+
+.PHONY: faults
+faults: ## meet sites with faults in virtual time (SEED=, TIME=5m, HOURS=, MODE=all|powercuts)
+	@$(GO) test -c -o bin/faultlab.test ./internal/faultlab
+	@$(GO) run ./internal/faultlab/conduct $(if $(SEED),-seed $(SEED)) -time $(or $(TIME),5m) -hours $(HOURS) -mode $(MODE) -commit $(VERSION)
 
 .PHONY: peers
 peers: ## fetch the real programs and data that the end-to-end tests use

@@ -65,6 +65,7 @@ var doors = []door{
 	{"github.com/parquet-go", []string{"fsm/segment", "cloudsync"}},
 	{"github.com/hanwen/go-fuse", []string{"internal/faultfs"}},
 	{"github.com/urfave/cli", []string{"cmd"}},
+	{"github.com/anishathalye/porcupine", []string{"internal"}},
 	{"github.com/pelletier/go-toml", []string{"cmd"}},
 }
 

@@ -1,0 +1,57 @@
+package faultlab_test
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"testing"
+	"time"
+
+	_ "skerry/internal/clustertest" // makes the compressors outside of any bubble
+	"skerry/internal/faultlab"
+)
+
+var (
+	seed   = flag.Uint64("faults.seed", 1, "seed of the site")
+	hours  = flag.Float64("faults.hours", 0.1, "virtual hours")
+	mode   = flag.String("faults.mode", string(faultlab.All), "kind of faults")
+	out    = flag.String("faults.out", "", "directory of traces")
+	report = flag.String("faults.report", "", "file for the report; without it TestSite is skipped")
+	debug  = flag.Bool("faults.debug", false, "nodes' debug lines are in traces")
+)
+
+// TestSite is one site of `make faults`.
+func TestSite(t *testing.T) {
+	if *report == "" {
+		t.Skip("run by `make faults`")
+	}
+	m, err := faultlab.ParseMode(*mode)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := faultlab.Run(t, faultlab.Plan{
+		Seed: *seed, Mode: m, Virtual: time.Duration(*hours * float64(time.Hour)), Out: *out, Debug: *debug,
+	})
+	b, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(*report, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d nodes, %s, in %s: %s", r.Nodes, r.Profile, r.Wall, r.String())
+}
+
+// shortSeeds are run by `make test`, each for two epochs or so: some of each
+// profile and size.
+var shortSeeds = []uint64{1, 2, 3, 4, 5}
+
+func TestASiteKeepsItsPromisesUnderFaults(t *testing.T) {
+	for _, seed := range shortSeeds {
+		r := faultlab.Run(t, faultlab.Plan{Seed: seed, Mode: faultlab.All, Virtual: 6 * time.Minute, Out: t.ArtifactDir()})
+		t.Logf("seed %d, %d nodes, %s, in %s: %s", seed, r.Nodes, r.Profile, r.Wall, r.String())
+		for _, v := range r.Violations {
+			t.Errorf("seed %d: %s (what happened is in %s)", seed, v, r.Trace)
+		}
+	}
+}
