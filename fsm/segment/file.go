@@ -63,6 +63,7 @@ type file struct {
 	columns []column
 	groups  []format.RowGroup
 	indexes [][]index // by row group, by column
+	foreign bool      // nobody reads it back here: no bound of readers counts
 
 	body, runs, packed []byte // scratch
 	levels             []int32

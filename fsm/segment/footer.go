@@ -40,7 +40,7 @@ func (f *file) close(pairs []format.KeyValue) error {
 	if err != nil {
 		return err
 	}
-	if len(footer) > maxFooter {
+	if len(footer) > maxFooter && !f.foreign {
 		return fmt.Errorf("footer has %d bytes, at most %d can be read back", len(footer), maxFooter)
 	}
 	at := checkAt(footer)

@@ -18,6 +18,7 @@ type readingGroup struct {
 	rows       *fsm.Rows
 	names      *fsm.Names
 	received   []int64  // of every row of rows
+	seqs       []int64  // of every row of rows; nil where they count from rows.First
 	seriesHash []uint64 // by series id, 0 before it is needed
 	unitHash   []uint64 // by unit id, the same
 	digest     fsm.RowDigest
@@ -92,6 +93,9 @@ func (g *readingGroup) gather(at []uint32) {
 	pick(g.unitID, g.rows.Unit, at)
 	for i, p := range at {
 		g.seq[i] = int64(g.rows.First) + int64(p)
+		if g.seqs != nil {
+			g.seq[i] = g.seqs[p]
+		}
 	}
 	g.prepare()
 }
