@@ -36,6 +36,7 @@ type history struct {
 	head   fsm.Rows // of readings
 	names  fsm.Names
 	frames []fsm.Frame // open
+	erased fsm.Erasures
 }
 
 // history begins with the part that holds seq from.
@@ -56,6 +57,7 @@ func (r *replica) history(s fsm.Stream, from fsm.Seq) history {
 	}
 	h.head, h.names = r.state.Head()
 	h.frames = r.state.OpenFrames()
+	h.erased, _ = r.state.Erasures()
 	return h
 }
 

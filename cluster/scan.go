@@ -37,7 +37,8 @@ type Scanner struct {
 	next    fsm.Seq // the first that was not looked at
 	rows    *fsm.Rows
 	names   *fsm.Names
-	picked  []pick // by series id of names
+	erased  fsm.Erasures
+	picked  []pick // by series id of names; nil where asking costs less
 	release func() // lets another scan hold a file's rows; nil where this one does not
 	skipped fsm.Interval
 }
@@ -84,13 +85,16 @@ func (s *Scanner) Next(ctx context.Context, last fsm.Seq, limit int) ([]fsm.Read
 		return nil, nil
 	}
 	if s.rows == nil || s.next > s.rows.Last() {
-		if err := s.load(ctx, last); err != nil || s.rows == nil {
+		if err := s.load(ctx, last); err != nil || s.next > last {
 			return nil, err
+		}
+		if s.rows == nil { // the state went back to a snapshot's
+			return nil, ErrMissing
 		}
 	}
 	var out []fsm.Reading
 	for i := int(s.next - s.rows.First); i < s.rows.Len() && s.next <= last && len(out) < limit; i++ {
-		if t := s.rows.Time[i]; s.q.From <= t && t < s.q.To && s.pick(s.rows.Series[i]) {
+		if t := s.rows.Time[i]; s.q.From <= t && t < s.q.To && s.pick(s.rows.Series[i]) && !s.gone(i) {
 			out = append(out, s.rows.Reading(i, s.names))
 		}
 		s.next++
@@ -102,8 +106,8 @@ func (s *Scanner) Next(ctx context.Context, last fsm.Seq, limit int) ([]fsm.Read
 }
 
 func (s *Scanner) pick(series uint32) bool {
-	if s.q.Filter.All() {
-		return true
+	if s.picked == nil {
+		return s.q.Filter.Match(s.names.Series[series])
 	}
 	if s.picked[series] == notAsked {
 		s.picked[series] = no
@@ -114,12 +118,19 @@ func (s *Scanner) pick(series uint32) bool {
 	return s.picked[series] == yes
 }
 
+// gone tells that row i was erased, in its file or not yet.
+func (s *Scanner) gone(i int) bool {
+	device := s.names.Series[s.rows.Series[i]].Device
+	return fsm.IsErased(device) || len(s.erased) > 0 && s.erased.Erased(fsm.Readings, device, s.next)
+}
+
 // load finds the part that holds next. Where nothing in a part can be asked
 // for, or a part is no longer kept, next goes beyond it. Without rows all up to
 // last was looked at, or all there is.
 func (s *Scanner) load(ctx context.Context, last fsm.Seq) error {
 	s.drop()
 	h := s.r.history(fsm.Readings, s.next)
+	s.erased = h.erased
 	for _, p := range h.closed {
 		if p.cut.First > last {
 			break
@@ -198,7 +209,7 @@ func (s *Scanner) hold(ctx context.Context, p part) error {
 
 func (s *Scanner) take(rows *fsm.Rows, names *fsm.Names) {
 	s.rows, s.names = rows, names
-	if !s.q.Filter.All() {
+	if !s.q.Filter.All() && int(rows.Last()-s.next) >= len(names.Series) {
 		s.picked = make([]pick, len(names.Series))
 	}
 }

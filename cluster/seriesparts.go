@@ -38,9 +38,13 @@ func (s *span) mayHold(ask *segment.Ask) bool {
 // series reads what is asked for. Errors: ErrMissing, those of ctx and files.
 func (r *replica) series(ctx context.Context, ask seriesAsk) error {
 	h := r.history(fsm.Readings, 1)
+	ask.After = h.erased.Of(fsm.Readings, ask.Device)
 	// What is in memory comes first: it costs no reading and narrows the rest.
 	var spans []span
 	for _, p := range h.closed {
+		if p.cut.Last <= ask.After {
+			continue
+		}
 		if p.memory != nil {
 			ask.ofMemory(&p.memory.Rows, &p.memory.Names)
 			continue
@@ -95,7 +99,7 @@ func (a *seriesAsk) ofMemory(rows *fsm.Rows, names *fsm.Names) {
 	}
 	a.From, a.To = a.narrow(a.From, a.To)
 	for i, s := range rows.Series {
-		if s == uint32(id) && a.From <= rows.Time[i] && rows.Time[i] < a.To {
+		if s == uint32(id) && rows.First+fsm.Seq(i) > a.After && a.From <= rows.Time[i] && rows.Time[i] < a.To {
 			a.memory(rows, names, i)
 		}
 	}

@@ -46,6 +46,14 @@ func (e Erasures) Erased(of Stream, device string, seq Seq) bool {
 	return ok && seq <= e[i].UpTo[of]
 }
 
+// Of is the seq up to which a device's rows are erased, 0 for none.
+func (e Erasures) Of(of Stream, device string) Seq {
+	if i, ok := e.find(device); ok {
+		return e[i].UpTo[of]
+	}
+	return 0
+}
+
 // Within are the erasures that may concern rows from a seq on and are newer
 // than a version.
 func (e Erasures) Within(of Stream, first Seq, newer uint64) (found Erasures) {

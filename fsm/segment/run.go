@@ -12,6 +12,8 @@ import (
 type Ask struct {
 	Device, Resource string
 	From, To         int64 // From <= time < To, microseconds since 1970 UTC
+	// After leaves out rows up to a seq.
+	After fsm.Seq
 	// Descending asks for the latest run first. Rows inside a run ascend all
 	// the same.
 	Descending bool
@@ -62,7 +64,7 @@ func (s *Segment) Runs(ctx context.Context, ask Ask, f func(*Run) bool) (err err
 	w := want{device: ask.Device, resource: ask.Resource, from: ask.From, to: ask.To}
 	for n := range s.groups {
 		g := &s.groups[turned(n, len(s.groups), ask.Descending)]
-		if !w.mayBeIn(&g.stats) {
+		if !w.mayBeIn(&g.stats) || g.stats.Seq.Max <= int64(ask.After) {
 			continue
 		}
 		more, err := s.runsInGroup(ctx, g, &ask, &w, f)
@@ -115,8 +117,49 @@ func (s *Segment) runsInGroup(ctx context.Context, g *group, ask *Ask, w *want, 
 		if err != nil {
 			return false, err
 		}
-		run.set(lo, hi)
-		if !f(&run) {
+		more, err = run.each(lo, hi, r, page, ask, f)
+		if err != nil || !more {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// each calls f for the stretches of a page's rows lo to hi whose seqs are asked
+// for.
+func (r *Run) each(lo, hi int, g *groupReader, page int, ask *Ask, f func(*Run) bool) (more bool, err error) {
+	if int64(ask.After) < g.g.stats.Seq.Min {
+		r.set(lo, hi)
+		return f(r), nil
+	}
+	v, err := g.page(colSeq, page)
+	if err != nil {
+		return false, err
+	}
+	wanted := func(i int) bool { return v.ints[i] > int64(ask.After) }
+	for lo < hi {
+		from, to := lo, lo // of the next stretch
+		if ask.Descending {
+			for to = hi; to > lo && !wanted(to-1); {
+				to--
+			}
+			for from = to; from > lo && wanted(from-1); {
+				from--
+			}
+			hi = from
+		} else {
+			for from < hi && !wanted(from) {
+				from++
+			}
+			for to = from; to < hi && wanted(to); {
+				to++
+			}
+			lo = to
+		}
+		if from == to {
+			continue
+		}
+		if r.set(from, to); !f(r) {
 			return false, nil
 		}
 	}
