@@ -22,6 +22,9 @@ func TestFaults(t *testing.T) {
 	for _, c := range []struct{ name, count string }{
 		{"cut-all", "6"},
 		{"cut-one", "6"},
+		{"processes", "3"},
+		{"network", "3"},
+		{"errors", "4"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cmd := exec.Command(filepath.Join("..", "bin", "faultreal"),

@@ -32,32 +32,22 @@ type Fault struct {
 	lifted chan struct{}
 }
 
-// Inject adds a fault and returns what lifts it. The first one that fits a
-// request is the only one it meets.
-func (d *Disk) Inject(f Fault) (lift func()) {
+// Inject adds a fault and returns what lifts it and tells how many requests it
+// has hit. Of the faults that fit a request it meets the newest alone.
+func (d *Disk) Inject(f Fault) (lift func() (hits int)) {
 	f.lifted = make(chan struct{})
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.faults = append(d.faults, &f)
-	return func() {
+	d.faults = slices.Insert(d.faults, 0, &f)
+	return func() int {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		if i := slices.Index(d.faults, &f); i >= 0 {
 			d.faults = slices.Delete(d.faults, i, i+1)
 			close(f.lifted)
 		}
+		return f.hits
 	}
-}
-
-// Hits is how many requests all faults in force have met so far.
-func (d *Disk) Hits() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	n := 0
-	for _, f := range d.faults {
-		n += f.hits
-	}
-	return n
 }
 
 // begin lets a request wait or fail as it must. Where it returns 0 the caller

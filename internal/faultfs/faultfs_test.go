@@ -279,10 +279,9 @@ func TestFaultsHitTheRequestsTheyName(t *testing.T) {
 	if _, err := f.WriteAt([]byte("x"), 0); err != nil {
 		t.Errorf("a write was hit by a fault of syncs: %v", err)
 	}
-	if got := w.disk.Hits(); got != 1 {
+	if got := lift(); got != 1 {
 		t.Errorf("got %d hits, want 1", got)
 	}
-	lift()
 	w.ok(f.Sync())
 
 	lift = w.disk.Inject(faultfs.Fault{Op: faultfs.Write, Err: syscall.EIO, Times: 1})

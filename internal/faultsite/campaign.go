@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -33,17 +34,23 @@ func Campaigns() []Campaign {
 	return []Campaign{
 		{"cut-all", "power cuts of all nodes at once", cutAll},
 		{"cut-one", "power cuts of one node", cutOne},
+		{"processes", "kill -9 and SIGSTOP of one node, two or all", processes},
+		{"network", "partitions, also deafness one way", network},
+		{"stall", "fsyncs of the leader that take 2 s, which it keeps the lead through, and that never end", stall},
+		{"errors", "reads, writes and fsyncs that fail", failing},
 	}
 }
 
 // trial is a site under load with its oracles.
 type trial struct {
 	*Site
-	load    *load
-	digests digests
-	plan    Plan
-	began   time.Time
-	unwatch context.CancelFunc
+	load     *load
+	digests  digests
+	probe    probe
+	plan     Plan
+	began    time.Time
+	unwatch  context.CancelFunc // ends watching
+	watching sync.WaitGroup
 }
 
 // begin starts a site and its load.
@@ -62,7 +69,9 @@ func begin(ctx context.Context, p Plan, cfg Config) (*trial, error) {
 	}
 	watching, unwatch := context.WithCancel(ctx)
 	t.unwatch = unwatch
-	go t.digests.watch(watching, s) // ends with unwatch; it only asks
+	t.probe.site = s
+	t.watching.Go(func() { t.digests.watch(watching, s) })
+	t.watching.Go(func() { t.probe.run(watching) })
 	return t, nil
 }
 
@@ -97,6 +106,9 @@ func (t *trial) recovered(ctx context.Context) error {
 func (t *trial) finish(ctx context.Context, err error, faults string) error {
 	err = errors.Join(err, t.load.end())
 	t.unwatch()
+	t.watching.Wait()
+	reads, stale := t.probe.found()
+	err = errors.Join(err, stale)
 	if err == nil {
 		report, found := t.audit(ctx, t.load, &t.digests)
 		err = found
@@ -104,8 +116,8 @@ func (t *trial) finish(ctx context.Context, err error, faults string) error {
 		for _, n := range t.Nodes {
 			ends += n.Ends()
 		}
-		fmt.Fprintf(t.plan.Print, "  %s; seed %d; %d readings acknowledged, %d refused, %d without answer; %d ends of processes; %s; %s\n",
-			faults, t.plan.Seed, report.Acked, t.load.ledger.Counts().Refused, report.Unanswered, ends, t.Lost, time.Since(t.began).Round(time.Second))
+		fmt.Fprintf(t.plan.Print, "  %s; seed %d; %d readings acknowledged, %d refused, %d without answer; %d linearizable reads; %d ends of processes; %s; %s\n",
+			faults, t.plan.Seed, report.Acked, t.load.ledger.Counts().Refused, report.Unanswered, reads, ends, t.Lost, time.Since(t.began).Round(time.Second))
 	}
 	if err != nil {
 		for _, n := range t.Nodes {

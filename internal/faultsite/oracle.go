@@ -73,7 +73,7 @@ func (d *digests) watch(ctx context.Context, s *Site) {
 				_ = d.note(st) // the audit returns it
 			}
 		}
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(2 * pollEvery)
 	}
 }
 
