@@ -37,6 +37,8 @@ func Campaigns() []Campaign {
 		{"processes", "kill -9 and SIGSTOP of one node, two or all", processes},
 		{"network", "partitions, also deafness one way", network},
 		{"stall", "fsyncs of the leader that take 2 s, which it keeps the lead through, and that never end", stall},
+		{"full", "full disks of one node, two and all, and of one that comes back", full},
+		{"small", "512 MB of memory and a slow disk for each node, and kill -9", small},
 		{"errors", "reads, writes and fsyncs that fail", failing},
 	}
 }

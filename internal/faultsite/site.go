@@ -39,7 +39,8 @@ type Config struct {
 	// Folder gives node i (0 and up) a folder on another filesystem instead of a
 	// disk of faultfs. It may be nil.
 	Folder func(i int) (string, error)
-	Groups []string // folders of cgroups that each node is in
+	// Groups gives node i its cgroups, as their folders, once it has its disk.
+	Groups func(i int) ([]string, error)
 }
 
 // Site is a running site.
@@ -88,7 +89,7 @@ func (s *Site) newNode(i int) (*Node, error) {
 	name := fmt.Sprint("n", i+1)
 	n := &Node{
 		Name: name, machine: m, binary: s.cfg.Binary,
-		groups: s.cfg.Groups, log: filepath.Join(s.dir, name+".log"), dir: filepath.Join(s.dir, name),
+		log: filepath.Join(s.dir, name+".log"), dir: filepath.Join(s.dir, name),
 		http: &http.Client{Transport: &http.Transport{
 			DialContext:         (&net.Dialer{Timeout: time.Second}).DialContext,
 			MaxIdleConnsPerHost: 32,
@@ -105,6 +106,11 @@ func (s *Site) newNode(i int) (*Node, error) {
 		}
 		n.Disk.Inject(faultfs.Fault{Op: faultfs.Sync, Delay: syncTime})
 		if err := n.Disk.Mount(n.dir); err != nil {
+			return nil, err
+		}
+	}
+	if s.cfg.Groups != nil {
+		if n.groups, err = s.cfg.Groups(i); err != nil {
 			return nil, err
 		}
 	}
