@@ -1,0 +1,176 @@
+package disk
+
+import (
+	"errors"
+	"io/fs"
+	"sync"
+	"syscall"
+)
+
+// ReserveFile is the file that a Reserve holds.
+const ReserveFile = "reserve"
+
+// Reserve is a Disk that keeps some room back in a file. A write that finds the
+// disk full gives the file up and goes on. So whoever fills the disk, what a
+// node must write to stay alive still has room.
+type Reserve struct {
+	Disk
+	size int64
+
+	mu   sync.Mutex
+	held bool
+}
+
+// NewReserve returns d with a reserve of size bytes, which is as it was left:
+// Hold makes it. With a size of 0 there is never one.
+func NewReserve(d Disk, size int64) *Reserve {
+	r := &Reserve{Disk: d, size: size}
+	f, err := d.Open(ReserveFile)
+	if err != nil {
+		return r
+	}
+	had, err := f.Size()
+	r.held = err == nil && had >= size && size > 0
+	_ = f.Close() // read only
+	if !r.held {
+		_ = d.Remove(ReserveFile) // of another size, or half made; if it stays, Hold writes over it
+	}
+	return r
+}
+
+// Size is what the reserve holds when it is held.
+func (r *Reserve) Size() int64 { return r.size }
+
+// Held reports whether the reserve is there.
+func (r *Reserve) Held() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.held
+}
+
+// Hold makes the reserve, unless it is there.
+func (r *Reserve) Hold() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.held || r.size <= 0 {
+		return nil
+	}
+	f, err := r.Disk.Create(ReserveFile)
+	if err != nil {
+		return err
+	}
+	err = allocate(f, r.size)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, r.Disk.Remove(ReserveFile))
+	}
+	r.held = true
+	return nil
+}
+
+// GiveUp gives the reserve's room to other files. It reports whether there was
+// any.
+func (r *Reserve) GiveUp() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.held {
+		return false
+	}
+	err := r.Disk.Remove(ReserveFile)
+	r.held = err != nil && !errors.Is(err, fs.ErrNotExist)
+	return !r.held
+}
+
+// makesRoom reports whether an operation that failed is worth another try.
+func (r *Reserve) makesRoom(err error) bool { return IsFull(err) && r.GiveUp() }
+
+// IsFull reports an error of a disk without room.
+func IsFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
+
+// Create is Disk's.
+func (r *Reserve) Create(name string) (File, error) {
+	f, err := r.Disk.Create(name)
+	if r.makesRoom(err) {
+		f, err = r.Disk.Create(name)
+	}
+	return r.file(f, err)
+}
+
+// Open is Disk's.
+func (r *Reserve) Open(name string) (File, error) { return r.file(r.Disk.Open(name)) }
+
+func (r *Reserve) file(f File, err error) (File, error) {
+	if err != nil {
+		return nil, err
+	}
+	return reservedFile{f, r}, nil
+}
+
+// Rename is Disk's.
+func (r *Reserve) Rename(from, to string) error {
+	err := r.Disk.Rename(from, to)
+	if r.makesRoom(err) {
+		err = r.Disk.Rename(from, to)
+	}
+	return err
+}
+
+// MakeDir is Disk's.
+func (r *Reserve) MakeDir(dir string) error {
+	err := r.Disk.MakeDir(dir)
+	if r.makesRoom(err) {
+		err = r.Disk.MakeDir(dir)
+	}
+	return err
+}
+
+// reservedFile is a file whose writes may use the reserve. A failed sync is
+// never tried again: nobody knows what it left.
+type reservedFile struct {
+	File
+	r *Reserve
+}
+
+// Write is File's.
+func (f reservedFile) Write(b []byte) (int, error) {
+	n, err := f.File.Write(b)
+	if f.r.makesRoom(err) {
+		var more int
+		more, err = f.File.Write(b[n:])
+		n += more
+	}
+	return n, err
+}
+
+// WriteAt is File's.
+func (f reservedFile) WriteAt(b []byte, off int64) (int, error) {
+	n, err := f.File.WriteAt(b, off)
+	if f.r.makesRoom(err) {
+		var more int
+		more, err = f.File.WriteAt(b[n:], off+int64(n))
+		n += more
+	}
+	return n, err
+}
+
+// allocate takes room on the disk for a file's first size bytes.
+func allocate(f File, size int64) error {
+	if a, ok := f.(interface{ allocate(size int64) error }); ok {
+		if err := a.allocate(size); !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, syscall.ENOSYS) {
+			return err
+		}
+	}
+	zeros := make([]byte, 64<<10)
+	for size > 0 {
+		n := min(int64(len(zeros)), size)
+		if _, err := f.Write(zeros[:n]); err != nil {
+			return err
+		}
+		size -= n
+	}
+	return nil
+}
