@@ -6,6 +6,8 @@ package cluster
 const (
 	maxPendingCuts  = 64
 	maxPendingBytes = 64 << 20
+	// maxWaitingFrames bounds the bytes of frames that wait for room on the disk.
+	maxWaitingFrames = 16 << 20
 )
 
 // awaitRoom waits until another cut may be kept in memory, or nobody writes
@@ -27,5 +29,5 @@ func (r *replica) backlogged() bool {
 	for _, c := range r.pending {
 		bytes += c.Rows.Bytes()
 	}
-	return !r.idle && (len(r.pending) >= maxPendingCuts || bytes >= maxPendingBytes)
+	return !r.idle && (r.frames.waiting() >= maxWaitingFrames || len(r.pending) >= maxPendingCuts || bytes >= maxPendingBytes)
 }

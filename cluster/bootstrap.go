@@ -11,6 +11,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"skerry/cluster/disk"
 	"skerry/cluster/gossip"
 	"skerry/cluster/transport"
 )
@@ -22,7 +23,7 @@ const bootstrapEvery = 250 * time.Millisecond
 // of an existing one adds it. It returns when the node has raft state.
 func (n *Node) joinSite(ctx context.Context) {
 	if n.hasState() {
-		n.entered()
+		n.entered(ctx)
 		return
 	}
 	n.log.Info("waits for the site", "bootstrap-expect", n.cfg.BootstrapExpect, "join", n.cfg.Join)
@@ -44,24 +45,40 @@ func (n *Node) joinSite(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
-	n.entered()
+	n.entered(ctx)
 	n.announce()
 }
 
-// entered notes, durably, that this server has been in the site.
-func (n *Node) entered() {
+// entered notes, durably, that this server has been in the site. It waits for
+// room on a full disk.
+func (n *Node) entered(ctx context.Context) {
+	for {
+		err := n.noteEntry()
+		if !disk.IsFull(err) {
+			if err != nil {
+				n.fail(err)
+			}
+			return
+		}
+		if pause(ctx, segmentPause) != nil {
+			return
+		}
+	}
+}
+
+func (n *Node) noteEntry() error {
 	n.identityMu.Lock()
 	defer n.identityMu.Unlock()
 	if n.id.InSite {
-		return
+		return nil
 	}
 	id := n.id
 	id.InSite = true
 	if err := id.save(n.disk); err != nil {
-		n.fail(err)
-		return
+		return err
 	}
 	n.id.InSite = true // the other fields are read without the lock
+	return nil
 }
 
 // hasState reports that this node's raft log is not empty.

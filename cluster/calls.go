@@ -25,6 +25,7 @@ const (
 	callLeave     = "leave"      // ServerID -> nothing
 	callSegment   = "segment"    // see segmentRequest
 	callFrame     = "frame"      // frame seq u64 -> JPEG
+	callFloors    = "floors"     // ServerID -> JSON of floors
 )
 
 const callTimeout = 5 * time.Second
@@ -49,6 +50,7 @@ var wireCodes = []wireError{
 	{"closed", ErrClosed},
 	{"no-majority", ErrNoMajority},
 	{"level", ErrLevel},
+	{"disk-full", ErrDiskFull},
 }
 
 // saidError is err in the words of the peer that returned it.
@@ -149,6 +151,8 @@ func (n *Node) dispatch(ctx context.Context, method string, body []byte) ([]byte
 		return nil, n.removeServer(raft.ServerID(body))
 	case callSegment:
 		return n.serveSegment(body)
+	case callFloors:
+		return n.serveFloors(string(body))
 	case callFrame:
 		if len(body) != 8 {
 			return nil, errShort

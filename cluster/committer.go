@@ -79,8 +79,12 @@ func newCommitter(n *Node) *committer {
 
 // submit puts s in the queue. ErrOverloaded: it is full, s was dropped.
 // ErrClosed: nobody would take it any more. ErrLevel: not all servers know it.
+// ErrDiskFull: it would fill disks that are full.
 func (c *committer) submit(s *submission) error {
 	if err := c.n.takes(s.op); err != nil {
+		return err
+	}
+	if err := c.n.refuses(s.op); err != nil {
 		return err
 	}
 	if err := c.push(s); err != nil {

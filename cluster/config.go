@@ -38,6 +38,10 @@ type Config struct {
 	// profile's.
 	SnapshotBytes int64
 	Linger        time.Duration // how long a reading may wait for company; 0 is the profile's, NoLinger does not wait
+	// Reserve is the room on the disk, in bytes, that is kept back for the log
+	// and for snapshots. 0 is the profile's, within a share of the disk; a disk
+	// of Seams then has none. Below it the node counts as short of room.
+	Reserve int64
 
 	Version string
 	Logger  *slog.Logger // nil discards
@@ -77,6 +81,7 @@ type profile struct {
 	// one, and costs nothing where they are quick (decision 0007).
 	heartbeat, election, lease time.Duration
 	snapshotBytes              int64 // of log between two snapshots
+	reserveBytes               int64 // of the disk, at most
 	queueBytes                 int   // proposals that wait for an entry
 	// linger is how long a reading waits for others: a disk write takes a page
 	// of flash whether it holds one or a hundred.
@@ -88,15 +93,15 @@ type profile struct {
 var profiles = map[string]profile{
 	"ssd": {
 		heartbeat: 300 * time.Millisecond, election: time.Second, lease: 200 * time.Millisecond,
-		snapshotBytes: 256 << 20, queueBytes: 16 << 20, windowBytes: 512 << 20, cutRows: 1 << 20, cutBytes: 16 << 20,
+		snapshotBytes: 256 << 20, reserveBytes: 64 << 20, queueBytes: 16 << 20, windowBytes: 512 << 20, cutRows: 1 << 20, cutBytes: 16 << 20,
 	},
 	"sdcard": {
 		heartbeat: 5 * time.Second, election: 5 * time.Second, lease: 2500 * time.Millisecond, linger: 30 * time.Millisecond,
-		snapshotBytes: 64 << 20, queueBytes: 4 << 20, windowBytes: 32 << 20, cutRows: 1 << 20, cutBytes: 16 << 20,
+		snapshotBytes: 64 << 20, reserveBytes: 32 << 20, queueBytes: 4 << 20, windowBytes: 32 << 20, cutRows: 1 << 20, cutBytes: 16 << 20,
 	},
 	"wan": {
 		heartbeat: 2 * time.Second, election: 2 * time.Second, lease: time.Second,
-		snapshotBytes: 256 << 20, queueBytes: 16 << 20, windowBytes: 512 << 20, cutRows: 1 << 20, cutBytes: 16 << 20,
+		snapshotBytes: 256 << 20, reserveBytes: 64 << 20, queueBytes: 16 << 20, windowBytes: 512 << 20, cutRows: 1 << 20, cutBytes: 16 << 20,
 	},
 }
 
@@ -131,6 +136,9 @@ func (c Config) withDefaults() (Config, error) {
 		c.Linger = 0
 	case c.Linger < 0 || c.Linger > time.Second:
 		return c, fmt.Errorf("--linger %s: use 0 to 1s", c.Linger)
+	}
+	if c.Reserve < 0 {
+		return c, errors.New("--reserve: use bytes, or 0 for the profile's own")
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))

@@ -10,6 +10,9 @@ var (
 	ErrUnknown = errors.New("the outcome is not known yet: send the same message again")
 	// ErrOverloaded: a queue is at its bound; nothing was stored.
 	ErrOverloaded = errors.New("too much is waiting to be stored: send again later")
+	// ErrDiskFull: nothing was stored; the site takes readings again by itself
+	// when there is room.
+	ErrDiskFull = errors.New("the disks of the site are full and nothing was stored: send again later; skerry retention set, or larger disks, make room")
 	// ErrNotLeader: a duty's proposal on a node that does not lead in its term.
 	ErrNotLeader = errors.New("this node does not lead in that term")
 	// ErrNoMajority: a change of the members that would end the site.
@@ -25,4 +28,7 @@ var (
 	ErrBusy = errors.New("too many read the whole history of this node at once: ask again later, or another node")
 	// ErrMissing: this node does not hold the rows and no peer gave them.
 	ErrMissing = errors.New("this node is still fetching these readings from its peers: ask another node")
+
+	// errNodeFull is why a follower takes no entries.
+	errNodeFull = errors.New("the disk of this node is full")
 )

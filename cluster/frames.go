@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 
@@ -38,6 +40,9 @@ type frameStore struct {
 	at      map[fsm.Seq]framePlace
 	current *frameFile // nil until the next frame
 	files   []*frameFile
+	// unwritten are frames that found no room on the disk.
+	unwritten      map[fsm.Seq][]byte
+	unwrittenBytes int
 }
 
 type frameFile struct {
@@ -54,7 +59,7 @@ type framePlace struct {
 }
 
 func newFrameStore(d disk.Disk) *frameStore {
-	return &frameStore{disk: d, at: map[fsm.Seq]framePlace{}}
+	return &frameStore{disk: d, at: map[fsm.Seq]framePlace{}, unwritten: map[fsm.Seq][]byte{}}
 }
 
 // restore reads back what is on disk of the open frames and cuts each file
@@ -92,6 +97,7 @@ func (s *frameStore) forget() {
 		_ = f.file.Close() // what matters was synced
 	}
 	s.at, s.files, s.current = map[fsm.Seq]framePlace{}, nil, nil
+	s.unwritten, s.unwrittenBytes = map[fsm.Seq][]byte{}, 0
 }
 
 // load takes a file's wanted records and cuts off what follows the last of
@@ -157,13 +163,51 @@ func readFrame(f io.ReaderAt, off, size int64) (fsm.Seq, []byte, error) {
 	return fsm.Seq(binary.LittleEndian.Uint64(h[:])), jpeg, nil
 }
 
-// put appends a frame's bytes.
+// put appends a frame's bytes. Where the disk has no room they stay in memory:
+// flush tries again.
 func (s *frameStore) put(seq fsm.Seq, jpeg []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, ok := s.at[seq]; ok {
+	if _, ok := s.at[seq]; ok || s.unwritten[seq] != nil {
 		return nil
 	}
+	err := s.write(seq, jpeg)
+	if disk.IsFull(err) {
+		s.unwritten[seq] = slices.Clone(jpeg) // the entry is not ours
+		s.unwrittenBytes += len(jpeg)
+		return nil
+	}
+	return err
+}
+
+// flush writes the frames that found no room. It stops at the first error.
+func (s *frameStore) flush() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, seq := range slices.Sorted(maps.Keys(s.unwritten)) {
+		if err := s.write(seq, s.unwritten[seq]); err != nil {
+			return err
+		}
+		s.written(seq)
+	}
+	return nil
+}
+
+// written forgets a frame in memory. The caller holds mu.
+func (s *frameStore) written(seq fsm.Seq) {
+	s.unwrittenBytes -= len(s.unwritten[seq])
+	delete(s.unwritten, seq)
+}
+
+// waiting is how many bytes of frames wait for room.
+func (s *frameStore) waiting() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.unwrittenBytes
+}
+
+// write appends a frame's record. The caller holds mu.
+func (s *frameStore) write(seq fsm.Seq, jpeg []byte) error {
 	if s.current == nil {
 		name := fmt.Sprintf("%s/%020d.log", frameDir, seq)
 		f, err := s.disk.Create(name)
@@ -179,7 +223,8 @@ func (s *frameStore) put(seq fsm.Seq, jpeg []byte) error {
 	rec = binary.LittleEndian.AppendUint32(rec, crc32.Checksum(jpeg, castagnoli))
 	rec = append(rec, jpeg...)
 	if _, err := c.file.Write(rec); err != nil {
-		return fmt.Errorf("frame %d: %w", seq, err)
+		// A part of it may stand there: the next record begins where this did.
+		return fmt.Errorf("frame %d: %w", seq, errors.Join(err, c.file.Truncate(c.size)))
 	}
 	s.at[seq] = framePlace{c, c.size + frameHeader, uint32(len(jpeg))}
 	c.size += int64(len(rec))
@@ -198,6 +243,9 @@ func (s *frameStore) closeHead() {
 func (s *frameStore) jpeg(seq fsm.Seq) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if b, ok := s.unwritten[seq]; ok {
+		return b, nil
+	}
 	p, ok := s.at[seq]
 	if !ok {
 		return nil, ErrMissing
@@ -215,6 +263,7 @@ func (s *frameStore) drop(first, last fsm.Seq) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for seq := first; seq <= last; seq++ {
+		s.written(seq)
 		if p, ok := s.at[seq]; ok {
 			p.file.left--
 			delete(s.at, seq)
@@ -235,6 +284,9 @@ func (s *frameStore) drop(first, last fsm.Seq) error {
 
 // sync makes all that was put durable.
 func (s *frameStore) sync() error {
+	if err := s.flush(); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var errs []error

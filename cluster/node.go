@@ -26,7 +26,10 @@ type Node struct {
 	knows   fsm.Level // the newest
 	log     *slog.Logger
 
-	disk     disk.Disk
+	disk     disk.Disk // with the reserve
+	reserve  *disk.Reserve
+	room     room
+	pressure pressure
 	lock     func() error // releases the data directory
 	logs     Logs
 	network  transport.Network
@@ -96,6 +99,8 @@ func Open(cfg Config) (node *Node, err error) {
 		n.disk = disk.NewOS(cfg.Dir)
 	}
 	undo = append(undo, n.lock)
+	n.reserve = disk.NewReserve(n.disk, reserveSize(&n.cfg, &n.profile, n.disk))
+	n.disk = n.reserve
 	if n.id, err = loadIdentity(n.disk, cfg.Site, cfg.Name, dirFormat(n.knows)); err != nil {
 		return nil, err
 	}
@@ -104,7 +109,9 @@ func Open(cfg Config) (node *Node, err error) {
 		return nil, err
 	}
 	n.replica = newReplica(n.log, segs, newFrameStore(n.disk), n.knows, n.fail)
+	n.replica.self = string(n.id.ID)
 	undo = append(undo, func() error { n.replica.frames.close(); return nil })
+	n.lookAtRoom()
 
 	if cfg.Seams.Logs != nil {
 		n.logs, err = cfg.Seams.Logs(n.fail)
@@ -129,7 +136,7 @@ func Open(cfg Config) (node *Node, err error) {
 		return nil, err
 	}
 	undo = append(undo, n.network.Close)
-	n.filter = transport.NewFilter(n.network.Raft())
+	n.filter = transport.NewFilter(n.network.Raft(), n.admit)
 	undo = append(undo, n.filter.Close)
 
 	if err := n.replica.loadFrames(n.logs.Snapshot); err != nil {
@@ -188,10 +195,11 @@ func (n *Node) run(ctx context.Context, failing <-chan struct{}, duties []Duty) 
 	watch.Go(func() { n.election.watch(watching, n.notify, n.loseLead) })
 	defer watch.Wait()
 	defer unwatch()
-	duties = append([]Duty{n.membership, n.takeSurveys}, duties...)
+	duties = append([]Duty{n.membership, n.takeSurveys, n.mindSpace}, duties...)
 	for _, work := range []func(context.Context){
 		func(ctx context.Context) { n.runDuties(ctx, duties) },
 		n.watchLeader, n.committer.run, n.replica.writeSegments, n.fetchMissing, n.takeSnapshots, n.joinSite, n.followLevel,
+		n.mindRoom, n.removeDropped,
 	} {
 		wg.Go(func() { work(inner) })
 	}

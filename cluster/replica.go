@@ -11,6 +11,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"skerry/cluster/disk"
 	"skerry/fsm"
 )
 
@@ -29,8 +30,11 @@ type replica struct {
 	level    atomic.Uint32 // state.Level, for readers without mu
 	leveled  signal        // after level rose
 
+	self string // ServerID, set before raft starts
+
 	mu    sync.RWMutex
 	state *fsm.State
+	told  floors // what a leader told whose state is further
 	life  uint64 // raised when a snapshot replaces the state
 	// installed is called when a leader's snapshot replaces the state of a
 	// running node; nil while the node starts.
@@ -127,6 +131,10 @@ func (r *replica) keep(a *fsm.Applied) error {
 			return err
 		}
 	}
+	if a.Retained {
+		r.reconsider()
+		r.closing.notify()
+	}
 	for i := range a.Cuts {
 		c := &a.Cuts[i]
 		if c.Stream == fsm.Frames {
@@ -172,6 +180,13 @@ func (r *replica) writeSegments(ctx context.Context) {
 			}
 		}
 		err := r.writeSegment(c)
+		if disk.IsFull(err) { // it stays in memory, and so does the log
+			r.log.Warn("a segment waits for room on the disk", "stream", c.Stream, "first", c.Cut.First, "err", err)
+			if pause(ctx, segmentPause) != nil {
+				return
+			}
+			continue
+		}
 		if err != nil && !errors.Is(err, ErrMissing) {
 			r.fail(err) // the disk does not keep what it is given
 			return
@@ -192,8 +207,14 @@ func (r *replica) writeSegments(ctx context.Context) {
 	}
 }
 
-// writeSegment writes the file of a cut.
+// writeSegment writes the file of a cut, unless this node is not to hold it.
 func (r *replica) writeSegment(c *fsm.Closed) error {
+	r.mu.RLock()
+	unwanted := r.unwanted(c.Stream, c.Cut)
+	r.mu.RUnlock()
+	if unwanted {
+		return nil
+	}
 	return r.segments.write(c.Stream, c.Cut, func(w io.Writer) error { return encodeClosed(w, r.segments.site, c, r.frames) })
 }
 
@@ -262,6 +283,7 @@ func (r *replica) replace(state *fsm.State) error {
 		}
 	}
 	r.state = state
+	r.reconsider()
 	r.life++
 	r.publish()
 	r.index, _ = state.Digest()

@@ -26,10 +26,13 @@ type segments struct {
 	disk disk.Disk
 	site string
 
-	mu   sync.Mutex
-	have map[segmentKey]fsm.Cut
-	open map[segmentKey]*openSegment
-	tick uint64
+	mu    sync.Mutex
+	have  map[segmentKey]fsm.Cut
+	sizes map[segmentKey]int64
+	open  map[segmentKey]*openSegment
+	tick  uint64
+
+	dropped [len(dropStreams)]fsm.Seq // of removeDropped alone: nothing before it is on the disk
 }
 
 // openSegment is a file in use or kept open for the next use.
@@ -48,7 +51,7 @@ func segmentName(s fsm.Stream, c fsm.Cut) string {
 }
 
 func newSegments(d disk.Disk, site string) (*segments, error) {
-	s := &segments{disk: d, site: site, have: map[segmentKey]fsm.Cut{}, open: map[segmentKey]*openSegment{}}
+	s := &segments{disk: d, site: site, have: map[segmentKey]fsm.Cut{}, sizes: map[segmentKey]int64{}, open: map[segmentKey]*openSegment{}}
 	for _, stream := range []fsm.Stream{fsm.Readings, fsm.Frames} {
 		names, err := d.List(segmentDir(stream))
 		if err != nil {
@@ -77,7 +80,7 @@ func (s *segments) adopt(stream fsm.Stream, c fsm.Cut) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.have[segmentKey{stream, c.First}] = c
+	s.have[segmentKey{stream, c.First}], s.sizes[segmentKey{stream, c.First}] = c, size
 	return true
 }
 

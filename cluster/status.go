@@ -30,6 +30,7 @@ type Status struct {
 	Version      string `json:"version"`
 	Level        uint32 `json:"level"`                 // what the site may use, see fsm.Level
 	LevelWaits   string `json:"level_waits,omitempty"` // at the leader: what it waits for to rise
+	SpaceStatus
 }
 
 // Status never blocks and needs no leader.
@@ -41,6 +42,7 @@ func (n *Node) Status() Status {
 	if clockUnknown(n.cfg.Seams.Wall()) {
 		st.Clock = "unknown"
 	}
+	st.SpaceStatus = n.spaceStatus()
 	st.Level, st.LevelWaits = uint32(n.replica.siteLevel()), n.waitsFor()
 	if _, id := n.raft.LeaderWithID(); id != "" {
 		st.Leader = nodeName(id)
@@ -55,6 +57,7 @@ func (n *Node) Status() Status {
 	st.HeadReadings, st.Cuts = uint64(head.Len()), uint64(len(r.state.Cuts(fsm.Readings)))
 	st.SyncedSeq, st.Gaps = uint64(r.state.Synced(fsm.Readings).Prefix()), uint64(len(r.state.Gaps()))
 	st.Missing = uint64(len(r.missing) + len(r.missingFrames))
+	r.describe(&st.SpaceStatus)
 	st.Ready = begun && st.Leader != ""
 	return st
 }

@@ -29,7 +29,16 @@ type standing struct {
 	Level fsm.Level `json:"level,omitempty"`
 	// Wall is its wall clock, microseconds since 1970 UTC.
 	Wall int64 `json:"wall,omitempty"`
+
+	Room    roomState `json:"room,omitempty"`
+	Beside  int64     `json:"beside,omitempty"`  // bytes that are free beside the reserve, less than 0 where that is not there
+	Reserve int64     `json:"reserve,omitempty"` // bytes
+	// Bytes is what the files of readings and of frames take.
+	Bytes [len(dropStreams)]int64 `json:"bytes,omitzero"`
 }
+
+// lacks is how many bytes must be freed for the disk to have room again.
+func (s standing) lacks() int64 { return max(2*s.Reserve+s.Reserve/4-s.Beside, 0) }
 
 func (s standing) level() fsm.Level { return max(s.Level, fsm.FirstLevel) }
 
@@ -40,6 +49,7 @@ func (n *Node) standing() standing {
 	if n.knows > fsm.FirstLevel {
 		st.Level = n.knows
 	}
+	n.describeRoom(&st)
 	return st
 }
 

@@ -185,6 +185,18 @@ func (v *View) Synced(of fsm.Stream) (ranges []fsm.Interval, version uint64) {
 	return ranges, version
 }
 
+// Retention is what the site keeps, and the version of these settings.
+func (v *View) Retention() (r fsm.Retention, version uint64) {
+	v.read(func(s *fsm.State) { r, version = s.Retention() })
+	return r, version
+}
+
+// RetainedFrom is the first seq of a stream that the site has not dropped.
+func (v *View) RetainedFrom(of fsm.Stream) (seq fsm.Seq) {
+	v.read(func(s *fsm.State) { seq = s.RetainedFrom(of) })
+	return seq
+}
+
 // Gaps are the gaps with seq > after, ascending.
 func (v *View) Gaps(after fsm.Seq) (gaps []fsm.Gap) {
 	v.read(func(s *fsm.State) {

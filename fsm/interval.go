@@ -1,6 +1,9 @@
 package fsm
 
-import "slices"
+import (
+	"slices"
+	"sort"
+)
 
 // IntervalSet is a set of positions as ascending ranges that neither overlap
 // nor touch. A set that was handed out never changes.
@@ -56,6 +59,15 @@ func (s IntervalSet) Overlap(with Interval) uint64 {
 // Contains tells whether every position of a range is in the set.
 func (s IntervalSet) Contains(r Interval) bool {
 	return s.Overlap(r) == uint64(r.Last-r.First+1)
+}
+
+// lastFrom is the end of the range that has a position.
+func (s IntervalSet) lastFrom(at Seq) (last Seq, ok bool) {
+	i := sort.Search(len(s), func(i int) bool { return s[i].Last >= at })
+	if i == len(s) || s[i].First > at {
+		return 0, false
+	}
+	return s[i].Last, true
 }
 
 // Prefix is the last position up to which everything from 1 on is in the set,

@@ -297,6 +297,21 @@ func (s *State) RetainedFrom(of Stream) Seq {
 	return s.retained.from[of]
 }
 
+// Settled is the last seq up to which the bucket has every row that the site
+// retains, or a gap says why not.
+func (s *State) Settled(of Stream) Seq {
+	settled := s.retained.from[of] - 1
+	for more := true; more; {
+		more = false
+		for _, set := range []IntervalSet{s.synced[of], s.dropped[of]} {
+			if last, ok := set.lastFrom(settled + 1); ok {
+				settled, more = last, true
+			}
+		}
+	}
+	return settled
+}
+
 // CopiesFrom is the seq before which a server holds no copies of its own.
 func (s *State) CopiesFrom(server string, of Stream) Seq {
 	if c := s.retained.copies.get(server); c != nil && of <= Frames {

@@ -30,19 +30,25 @@ var errTimeoutNow = errors.New("the server that is to lead does not answer")
 type Filter struct {
 	raft.Transport
 	consumer chan raft.RPC
+	admit    func(command any) error
 	done     chan struct{}
 	once     sync.Once
 	wg       sync.WaitGroup
 	node     atomic.Pointer[raft.Raft]
 }
 
-// NewFilter wraps inner. Close ends what it started, and not inner.
-func NewFilter(inner raft.Transport) *Filter {
-	f := &Filter{Transport: inner, consumer: make(chan raft.RPC), done: make(chan struct{})}
+// NewFilter wraps inner. admit is asked before raft is given a request, and says
+// why not; nil admits all. Close ends what the filter started, and not inner.
+func NewFilter(inner raft.Transport, admit func(command any) error) *Filter {
+	f := &Filter{Transport: inner, admit: admit, consumer: make(chan raft.RPC), done: make(chan struct{})}
 	f.wg.Go(func() {
 		for {
 			select {
 			case rpc := <-inner.Consumer():
+				if err := f.refused(rpc.Command); err != nil {
+					rpc.Respond(nil, err)
+					continue
+				}
 				f.pass(rpc)
 			case <-f.done:
 				return
@@ -58,6 +64,13 @@ func (f *Filter) Watch(r *raft.Raft) { f.node.Store(r) }
 
 // Consumer is raft.Transport's.
 func (f *Filter) Consumer() <-chan raft.RPC { return f.consumer }
+
+func (f *Filter) refused(command any) error {
+	if f.admit == nil {
+		return nil
+	}
+	return f.admit(command)
+}
 
 func (f *Filter) pass(rpc raft.RPC) {
 	select {

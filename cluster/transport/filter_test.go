@@ -74,7 +74,7 @@ func deposed(t *testing.T, filtered bool) (stamped int) {
 	in := newInner()
 	var trans raft.Transport = in
 	if filtered {
-		f := transport.NewFilter(in)
+		f := transport.NewFilter(in, nil)
 		t.Cleanup(func() { _ = f.Close() })
 		trans = f
 	}
@@ -132,7 +132,7 @@ func TestADeposedLeaderStampsNoEntryWithTheNewTerm(t *testing.T) {
 func TestOnlyAFollowersHeartbeatOfItsOwnTermIsFast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in := newInner()
-		f := transport.NewFilter(in)
+		f := transport.NewFilter(in, nil)
 		defer func() { _ = f.Close() }()
 		fast := 0
 		f.SetHeartbeatHandler(func(raft.RPC) { fast++ })
@@ -202,7 +202,7 @@ func TestRequestsAreCutToABoundOfBytesAndAtLeastOneEntry(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			in := newInner()
-			f := transport.NewFilter(in)
+			f := transport.NewFilter(in, nil)
 			defer func() { _ = f.Close() }()
 			req := &raft.AppendEntriesRequest{}
 			for i, size := range c.sizes {
@@ -221,7 +221,7 @@ func TestRequestsAreCutToABoundOfBytesAndAtLeastOneEntry(t *testing.T) {
 
 func TestARequestAfterTheEndIsAnswered(t *testing.T) {
 	in := newInner()
-	f := transport.NewFilter(in)
+	f := transport.NewFilter(in, nil)
 	f.SetHeartbeatHandler(func(raft.RPC) {})
 	for range 2 { // raft closes it too
 		if err := f.Close(); err != nil {

@@ -28,6 +28,9 @@ import (
 // settleTimeout bounds the waits for a condition.
 const settleTimeout = 30 * time.Second
 
+// Reserve is what each member keeps back of its disk, once that is bounded.
+const Reserve = 64 << 10
+
 // Site is n nodes.
 type Site struct {
 	tb      testing.TB
@@ -141,7 +144,7 @@ func (m *Member) Refused() error {
 
 func (m *Member) config(expect int, logger *slog.Logger) cluster.Config {
 	return cluster.Config{
-		Name: m.Name, Site: "test", BootstrapExpect: expect, Logger: logger,
+		Name: m.Name, Site: "test", BootstrapExpect: expect, Logger: logger, Reserve: Reserve,
 		Seams: cluster.Seams{
 			Disk: m.Disk,
 			Network: func(id raft.ServerID) (transport.Network, error) {
@@ -158,6 +161,16 @@ func (m *Member) config(expect int, logger *slog.Logger) cluster.Config {
 			Level: m.Level,
 		},
 	}
+}
+
+// LeaveRoom bounds the member's disk so that free bytes are left now.
+func (m *Member) LeaveRoom(free int64) {
+	m.site.tb.Helper()
+	space, err := m.Disk.Space()
+	if err != nil {
+		m.site.tb.Fatal(err)
+	}
+	m.Disk.SetCapacity(space.Total - space.Free + free)
 }
 
 func (m *Member) clock() time.Time {
