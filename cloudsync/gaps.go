@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/parquet-go/parquet-go"
@@ -34,7 +35,7 @@ func gapsFile(gaps []fsm.Gap, now time.Time) (*file, error) {
 	table := make([]gapRow, len(gaps))
 	for i, g := range gaps {
 		table[i] = gapRow{
-			Seq: int64(g.Seq), Sequence: fsm.Readings.String(),
+			Seq: int64(g.Seq), Sequence: g.Stream.String(),
 			First: int64(g.First), Last: int64(g.Last), Count: int64(g.Count), Reason: g.Reason,
 		}
 	}
@@ -93,24 +94,50 @@ func readGaps(r io.ReaderAt, size int64) (gaps []fsm.Gap, err error) {
 		return nil, err
 	}
 	for _, row := range rows[:n] {
+		of, ok := sequenceOf(row.Sequence)
+		if !ok {
+			return nil, fmt.Errorf("gap %d is of %q, which is no sequence", row.Seq, row.Sequence)
+		}
 		gaps = append(gaps, fsm.Gap{
-			Seq: fsm.Seq(row.Seq), First: fsm.Seq(row.First), Last: fsm.Seq(row.Last), Count: uint64(row.Count), Reason: row.Reason,
+			Seq: fsm.Seq(row.Seq), Stream: of, First: fsm.Seq(row.First), Last: fsm.Seq(row.Last), Count: uint64(row.Count), Reason: row.Reason,
 		})
 	}
 	return gaps, nil
 }
 
+// sequenceOf is the stream whose rows a gap drops.
+func sequenceOf(name string) (fsm.Stream, bool) {
+	for _, s := range []fsm.Stream{fsm.Readings, fsm.Frames} {
+		if s.String() == name {
+			return s, true
+		}
+	}
+	return 0, false
+}
+
+// droppedOf are the rows of a stream that gaps drop.
+func droppedOf(gaps []fsm.Gap, of fsm.Stream) (rows fsm.IntervalSet) {
+	for _, g := range gaps {
+		if g.Stream == of {
+			rows = rows.With(fsm.Interval{First: g.First, Last: g.Last})
+		}
+	}
+	return rows
+}
+
 // gapStats are the statistics of gaps, at least one.
 func gapStats(gaps []fsm.Gap) *delta.Stats {
 	least, most := gaps[0], gaps[0]
+	names := []string{}
 	for _, g := range gaps {
+		names = append(names, g.Stream.String())
 		least.First, most.First = min(least.First, g.First), max(most.First, g.First)
 		least.Last, most.Last = min(least.Last, g.Last), max(most.Last, g.Last)
 		least.Count, most.Count = min(least.Count, g.Count), max(most.Count, g.Count)
 	}
 	s := delta.NewStats(int64(len(gaps)))
 	s.Set("seq", int64(gaps[0].Seq), int64(gaps[len(gaps)-1].Seq))
-	s.Set("sequence", fsm.Readings.String(), fsm.Readings.String())
+	s.Set("sequence", slices.Min(names), slices.Max(names))
 	s.Set("first", int64(least.First), int64(most.First))
 	s.Set("last", int64(least.Last), int64(most.Last))
 	s.Set("count", int64(least.Count), int64(most.Count))

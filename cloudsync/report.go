@@ -51,12 +51,15 @@ type TableReport struct {
 
 // Report is the result of a walk over the three tables.
 type Report struct {
-	URL      string        `json:"url"`
-	Site     string        `json:"site"`
-	Tables   []TableReport `json:"tables"` // readings, frames, gaps
-	Dropped  uint64        `json:"dropped"`
-	Findings []Finding     `json:"findings"` // what is wrong; empty in a sound bucket
-	Notes    []Finding     `json:"notes"`    // what is worth knowing and harmless
+	URL     string        `json:"url"`
+	Site    string        `json:"site"`
+	Tables  []TableReport `json:"tables"`  // readings, frames, gaps
+	Dropped uint64        `json:"dropped"` // readings that gaps count
+	// DroppedFrames are frames that gaps count.
+	DroppedFrames uint64 `json:"dropped_frames"`
+
+	Findings []Finding `json:"findings"` // what is wrong; empty in a sound bucket
+	Notes    []Finding `json:"notes"`    // what is worth knowing and harmless
 }
 
 // OK reports whether nothing is wrong.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
@@ -41,15 +42,12 @@ func (x *session) round(ctx context.Context) error {
 	if err := x.shipGaps(ctx, view); err != nil {
 		return err
 	}
-	var dropped fsm.IntervalSet
-	for _, g := range view.Gaps(0) {
-		dropped = dropped.With(fsm.Interval{First: g.First, Last: g.Last})
-	}
-	waiting := x.shipCuts(ctx, view, fsm.Readings, dropped)
+	gaps := view.Gaps(0)
+	waiting := x.shipCuts(ctx, view, fsm.Readings, droppedOf(gaps, fsm.Readings))
 	if waiting != nil && !errors.Is(waiting, errNoFile) {
 		return waiting
 	}
-	if err := x.shipCuts(ctx, view, fsm.Frames, nil); err != nil {
+	if err := x.shipCuts(ctx, view, fsm.Frames, droppedOf(gaps, fsm.Frames)); err != nil {
 		return err
 	}
 	return waiting
@@ -97,6 +95,9 @@ func (x *session) shipCuts(ctx context.Context, view View, stream fsm.Stream, dr
 		}
 		x.s.enter(Shipping)
 		f, err := segmentFile(path, stream, cut)
+		if errors.Is(err, fs.ErrNotExist) {
+			return errNoFile // dropped since the state was read
+		}
 		if err != nil {
 			return err
 		}

@@ -99,6 +99,33 @@ func order(names *[]string) func(string, func() error) error {
 	}
 }
 
+func TestGapsOfFramesAreOfTheirOwnSequence(t *testing.T) {
+	s := newSite(t)
+	bucket, root := bucketIn(t)
+	y := newSyncer(s, "n1", bucket)
+	s.post(10)
+	s.snap(4)
+	s.cut()
+	s.snap(2)
+	s.cut()
+	s.dropOf(fsm.Frames, 1, 4, "disk full")
+	leading(s, y)
+	synced(t, y)
+	r := sound(t, root)
+	if got := r.Tables[fsm.Frames].Rows; got != 2 || r.DroppedFrames != 4 || r.Dropped != 0 || r.Tables[fsm.Readings].Rows != 10 {
+		t.Errorf("%d frames, %d dropped, %d readings with %d dropped: want 2, 4, 10 and 0", got, r.DroppedFrames, r.Tables[fsm.Readings].Rows, r.Dropped)
+	}
+	table, err := y.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range table.Tables {
+		if x.BacklogRows != 0 {
+			t.Errorf("%s has a backlog of %d rows, want none", x.Table, x.BacklogRows)
+		}
+	}
+}
+
 func TestGapsAreShippedBeforeTheReadingsAfterThem(t *testing.T) {
 	s := newSite(t)
 	bucket, root := bucketIn(t)

@@ -182,12 +182,15 @@ func (s *site) file(stream fsm.Stream, cut fsm.Cut) string {
 	return filepath.Join(s.dir, fmt.Sprintf("%s-%d-%d.parquet", stream, cut.First, cut.Last))
 }
 
-// drop gives up rows on purpose.
-func (s *site) drop(first, last fsm.Seq, reason string) {
+// drop gives up readings on purpose.
+func (s *site) drop(first, last fsm.Seq, reason string) { s.dropOf(fsm.Readings, first, last, reason) }
+
+// dropOf gives up rows of a stream on purpose.
+func (s *site) dropOf(stream fsm.Stream, first, last fsm.Seq, reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.gaps = append(s.gaps, fsm.Gap{
-		Seq: fsm.Seq(len(s.gaps) + 1), First: first, Last: last, Count: uint64(last - first + 1), Reason: reason,
+		Seq: fsm.Seq(len(s.gaps) + 1), Stream: stream, First: first, Last: last, Count: uint64(last - first + 1), Reason: reason,
 	})
 	s.changed()
 }

@@ -177,11 +177,8 @@ func (s *Syncer) tableStatus(ctx context.Context, view View, stream fsm.Stream) 
 func settled(view View, stream fsm.Stream) fsm.IntervalSet {
 	synced, _ := view.Synced(stream)
 	done := fsm.IntervalSet(synced)
-	if stream != fsm.Readings {
-		return done
-	}
-	for _, g := range view.Gaps(0) {
-		done = done.With(fsm.Interval{First: g.First, Last: g.Last})
+	for _, r := range droppedOf(view.Gaps(0), stream) {
+		done = done.With(r)
 	}
 	return done
 }

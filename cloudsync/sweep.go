@@ -117,7 +117,7 @@ func (x *session) removeOrphans(ctx context.Context, t *table, sw *sweeper) erro
 // settled are the rows of a table that nobody will ship any more.
 func (x *session) settled(ctx context.Context, t *table) (fsm.IntervalSet, error) {
 	rows := t.named.covered
-	if t.stream != fsm.Readings {
+	if t.stream == fsm.Gaps {
 		return rows, nil
 	}
 	view, err := x.s.node.View(ctx, cluster.Local)
@@ -125,7 +125,7 @@ func (x *session) settled(ctx context.Context, t *table) (fsm.IntervalSet, error
 		return nil, err
 	}
 	for _, g := range view.Gaps(0) {
-		if x.tables[fsm.Gaps].has.Contains(fsm.Interval{First: g.Seq, Last: g.Seq}) {
+		if g.Stream == t.stream && x.tables[fsm.Gaps].has.Contains(fsm.Interval{First: g.Seq, Last: g.Seq}) {
 			rows = rows.With(fsm.Interval{First: g.First, Last: g.Last})
 		}
 	}

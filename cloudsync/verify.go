@@ -57,11 +57,22 @@ func VerifyBucket(ctx context.Context, bucket target.Target, url, site string) (
 			return r, err
 		}
 	}
-	tables[fsm.Readings].tile(tables[fsm.Gaps].gaps)
-	tables[fsm.Frames].tile(nil)
+	for _, stream := range []fsm.Stream{fsm.Readings, fsm.Frames} {
+		var gaps []fsm.Gap
+		for _, g := range tables[fsm.Gaps].gaps {
+			if g.Stream == stream {
+				gaps = append(gaps, g)
+			}
+		}
+		tables[stream].tile(gaps)
+	}
 	tables[fsm.Gaps].tile(nil)
 	for _, g := range tables[fsm.Gaps].gaps {
-		r.Dropped += g.Count
+		if g.Stream == fsm.Frames {
+			r.DroppedFrames += g.Count
+		} else {
+			r.Dropped += g.Count
+		}
 	}
 	for _, a := range tables {
 		r.Tables = append(r.Tables, a.summary())
