@@ -23,6 +23,7 @@ func TestEveryDocumentedRouteExists(t *testing.T) {
 		t.Fatalf("%d routes are documented, want 28 at least", len(routes))
 	}
 	d, node := openNode(t, nil)
+	node.Of().Wait("level 2", func() bool { return node.Status().Level >= 2 })
 	d.stored("", `[{"n":"pump/t","v":1}]`)
 	node.MustPropose(&fsm.FrameCommand{Key: fsm.Key{1}, Device: "cam", Resource: "motion", Width: 1, Height: 1, JPEG: []byte{1}})
 	fill := strings.NewReplacer("{device}", "pump", "{resource}", "t", "{seq}", "1", "{id}", "none", "{key}", "none")

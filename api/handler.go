@@ -65,6 +65,8 @@ func (d *door) routes() map[string]methods {
 		"/v1/tasks/{id}":                   {"GET": d.getTask, "DELETE": d.deleteTask},
 		"/v1/cloud":                        {"GET": d.getCloud},
 		"/v1/cloud/sync":                   {"POST": d.postSync},
+		"/v1/devices/{device}/data":        {"DELETE": d.deleteData},
+		"/v1/retention":                    {"GET": d.getRetention, "PUT": d.putRetention},
 		"/v1/status":                       {"GET": d.getStatus},
 		"/v1/members":                      {"GET": d.getMembers},
 		"/v1/leave":                        {"POST": d.postLeave},

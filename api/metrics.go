@@ -3,7 +3,9 @@ package api
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -88,6 +90,7 @@ var gauges = []gauge{
 	newGauge("leads", "1 where this node leads the site.", func(s *cluster.Status) float64 { return oneIf(s.State == "leader") }),
 	newGauge("has_leader", "1 where this node knows a leader.", func(s *cluster.Status) float64 { return oneIf(s.Leader != "") }),
 	newGauge("ready", "1 where this node has replayed and serves.", func(s *cluster.Status) float64 { return oneIf(s.Ready) }),
+	newGauge("level", "The site's feature level.", func(s *cluster.Status) float64 { return float64(s.Level) }),
 	newGauge("clock_known", "1 where the site knows the time.", func(s *cluster.Status) float64 { return oneIf(s.Clock == "ok") }),
 	newGauge("last_seq", "Seq of the last reading.", func(s *cluster.Status) float64 { return float64(s.LastSeq) }),
 	newGauge("last_frame", "Seq of the last frame.", func(s *cluster.Status) float64 { return float64(s.LastFrame) }),
@@ -96,7 +99,27 @@ var gauges = []gauge{
 	newGauge("missing_cuts", "Cuts whose rows this node still fetches.", func(s *cluster.Status) float64 { return float64(s.Missing) }),
 	newGauge("synced_seq", "Readings up to this seq are in the bucket.", func(s *cluster.Status) float64 { return float64(s.SyncedSeq) }),
 	newGauge("backlog_readings", "Readings that the bucket does not have yet.", func(s *cluster.Status) float64 { return float64(s.LastSeq) - float64(s.SyncedSeq) }),
-	newGauge("gaps", "Gaps: ranges of readings dropped on purpose.", func(s *cluster.Status) float64 { return float64(s.Gaps) }),
+	newGauge("gaps", "Gaps: ranges of readings and frames dropped on purpose that the bucket lacks.", func(s *cluster.Status) float64 { return float64(s.Gaps) }),
+	newGauge("gap_readings", "Readings that gaps count.", func(s *cluster.Status) float64 { return float64(s.GapReadings) }),
+	newGauge("gap_frames", "Frames that gaps count.", func(s *cluster.Status) float64 { return float64(s.GapFrames) }),
+	newGauge("retained_from_seq", "First reading that the site has not dropped.", func(s *cluster.Status) float64 { return float64(s.RetainedFrom) }),
+	newGauge("retained_from_frame", "First frame that the site has not dropped.", func(s *cluster.Status) float64 { return float64(s.RetainedFrame) }),
+	newGauge("disk_free_bytes", "Bytes that are free on the disk.", func(s *cluster.Status) float64 { return float64(s.Disk.Free) }),
+	newGauge("disk_total_bytes", "Bytes of the disk.", func(s *cluster.Status) float64 { return float64(s.Disk.Total) }),
+	newGauge("disk_state", "0 where the disk has room, 1 where it is short of it, 2 where it is full.", func(s *cluster.Status) float64 {
+		return float64(slices.Index([]string{"ok", "short", "full"}, s.Disk.State))
+	}),
+	newGauge("disk_reserve_held", "1 where the reserve for the log and for snapshots is held.", func(s *cluster.Status) float64 { return oneIf(s.Disk.ReserveHeld) }),
+	newGauge("disk_readings_bytes", "Bytes of the files of readings.", func(s *cluster.Status) float64 { return float64(s.Disk.Readings) }),
+	newGauge("disk_frames_bytes", "Bytes of the files of frames.", func(s *cluster.Status) float64 { return float64(s.Disk.Frames) }),
+	newGauge("disk_days_until_full", "Days until the disk is full, by the growth of the last hours; NaN while that is unknown.", func(s *cluster.Status) float64 {
+		if s.Disk.DaysUntilFull == nil {
+			return math.NaN()
+		}
+		return *s.Disk.DaysUntilFull
+	}),
+	newGauge("refuses_readings", "1 at a leader that refuses readings because no majority of the nodes has room.", func(s *cluster.Status) float64 { return oneIf(s.Refusing) }),
+	newGauge("erasing", "Devices whose erased rows may still lie in a file.", func(s *cluster.Status) float64 { return float64(s.Erasing) }),
 }
 
 func oneIf(b bool) float64 {

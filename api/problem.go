@@ -59,6 +59,7 @@ var problems = []struct {
 	{fsm.Refusal(fsm.Held), http.StatusConflict, "held", 0},
 	{cluster.ErrUnknown, http.StatusGatewayTimeout, "unknown-outcome", 0},
 	{cluster.ErrOverloaded, http.StatusTooManyRequests, "overloaded", 1},
+	{cluster.ErrDiskFull, http.StatusServiceUnavailable, "disk-full", 60},
 	{cluster.ErrNoLeader, http.StatusServiceUnavailable, "no-leader", 5},
 	{cluster.ErrNotLeader, http.StatusServiceUnavailable, "no-leader", 1},
 	{cluster.ErrNoMajority, http.StatusConflict, "no-majority", 0},

@@ -30,6 +30,8 @@ type View interface {
 	Frames
 	Tasks
 	Last(s fsm.Stream) fsm.Seq
+	// Retention is what the site keeps, and the version of these settings.
+	Retention() (r fsm.Retention, version uint64)
 }
 
 // History is the readings of one series by time, and all by seq.

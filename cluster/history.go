@@ -39,6 +39,11 @@ type history struct {
 	erased fsm.Erasures
 }
 
+// gone reports that a row was erased, in its file or not yet.
+func (h *history) gone(of fsm.Stream, device string, seq fsm.Seq) bool {
+	return fsm.IsErased(device) || len(h.erased) > 0 && h.erased.Erased(of, device, seq)
+}
+
 // history begins with the part that holds seq from.
 func (r *replica) history(s fsm.Stream, from fsm.Seq) history {
 	r.mu.RLock()
@@ -104,7 +109,9 @@ func (r *replica) after(ctx context.Context, after fsm.Seq, limit int) ([]fsm.Re
 			i = int(after + 1 - rows.First)
 		}
 		for ; i < rows.Len() && len(out) < limit; i++ {
-			out = append(out, rows.Reading(i, names))
+			if device := names.Series[rows.Series[i]].Device; !h.gone(fsm.Readings, device, rows.First+fsm.Seq(i)) {
+				out = append(out, rows.Reading(i, names))
+			}
 		}
 	}
 	for _, p := range h.closed {
@@ -130,7 +137,7 @@ func (r *replica) framesAfter(ctx context.Context, after fsm.Seq, limit int) ([]
 	var out []fsm.Frame
 	take := func(frames []fsm.Frame) {
 		for _, f := range frames {
-			if f.Seq > after && len(out) < limit {
+			if f.Seq > after && len(out) < limit && !h.gone(fsm.Frames, f.Device, f.Seq) {
 				out = append(out, f)
 			}
 		}

@@ -47,13 +47,26 @@ func (v *View) LatestOf(device string) []fsm.Reading {
 // CountOf is how many resources a device has; it counts no further than most.
 func (v *View) CountOf(device string, most int) (n int) {
 	v.read(func(s *fsm.State) {
-		for range s.SeriesOf(device) {
+		for id := range s.SeriesOf(device) {
+			if !present(s, id) {
+				continue
+			}
 			if n++; n >= most {
 				return
 			}
 		}
 	})
 	return n
+}
+
+// present tells a series from one whose readings and frames were erased.
+func present(s *fsm.State, id uint32) bool {
+	_, reading := s.Latest(id)
+	if reading {
+		return true
+	}
+	_, frame := s.LatestFrame(id)
+	return frame
 }
 
 // LastOf is the seq of the reading of a device that entered the site last, 0 for
@@ -81,6 +94,9 @@ func (v *View) Devices() []Device {
 	byName := map[string]*Device{}
 	v.read(func(s *fsm.State) {
 		for id := range uint32(s.SeriesCount()) {
+			if !present(s, id) {
+				continue
+			}
 			name := s.SeriesName(id)
 			d := byName[name.Device]
 			if d == nil {

@@ -22,6 +22,7 @@ func TestOutcomes(t *testing.T) {
 	}{
 		{"stored is 2.04", func(*store) {}, message.Changed, 0, "", ""},
 		{"no leader is 5.03 with Max-Age", func(s *store) { s.err = cluster.ErrNoLeader }, message.ServiceUnavailable, 5, "majority", "no-leader"},
+		{"full disks are 5.03 with Max-Age", func(s *store) { s.err = cluster.ErrDiskFull }, message.ServiceUnavailable, 60, "nothing was stored", "disk-full"},
 		{"overload is 4.29 with Max-Age", func(s *store) { s.err = cluster.ErrOverloaded }, message.TooManyRequests, 2, "later", "queue-full"},
 		{"an unknown outcome is 5.04", func(s *store) { s.err = cluster.ErrUnknown }, message.GatewayTimeout, 0, "send the same message again", "unknown"},
 		{"a node that stops is an unknown outcome", func(s *store) { s.err = cluster.ErrClosed }, message.GatewayTimeout, 0, "send the same message again", "unknown"},

@@ -18,6 +18,7 @@ const (
 	waitWindow   = 10
 	waitNoLeader = 5
 	waitSeries   = 60
+	waitDisk     = 60
 )
 
 // refusal is an answer that is not 2.xx, as an error.
@@ -75,6 +76,8 @@ func refusalOfPropose(err error) *refusal {
 		return &refusal{message.ServiceUnavailable, reasonNoLeader, waitNoLeader, 0, cluster.ErrNoLeader.Error()}
 	case errors.Is(err, cluster.ErrOverloaded):
 		return &refusal{message.TooManyRequests, reasonQueue, waitQueue, 0, cluster.ErrOverloaded.Error()}
+	case errors.Is(err, cluster.ErrDiskFull):
+		return &refusal{message.ServiceUnavailable, reasonDisk, waitDisk, 0, cluster.ErrDiskFull.Error()}
 	case errors.Is(err, cluster.ErrUnknown), errors.Is(err, cluster.ErrClosed), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return refusedUnknown
 	}

@@ -17,6 +17,7 @@ const (
 	reasonQueue                  // all endpoints together have
 	reasonWindow                 // the site's window is full
 	reasonSeries                 // the site has as many series as it takes
+	reasonDisk                   // the site's disks are full
 	reasonNoLeader               // the site cannot decide
 	reasonUnknown                // the outcome is not known
 	reasonConflict               // an id was used twice
@@ -26,7 +27,7 @@ const (
 
 var reasonNames = [reasons]string{
 	"bad-request", "peer-rate", "peer-flood", "peer-in-flight", "queue-full",
-	"window-full", "series-full", "no-leader", "unknown", "conflict", "internal",
+	"window-full", "series-full", "disk-full", "no-leader", "unknown", "conflict", "internal",
 }
 
 // counters is what Stats is made of. All are counted from the start.

@@ -33,6 +33,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			leaveCommand(),
 			cloudCommand(),
 			deviceCommand(),
+			retentionCommand(),
 			taskCommand(),
 			benchCommand(),
 			versionCommand(),

@@ -36,6 +36,7 @@ type configFile struct {
 	Linger          string   `toml:"linger"`
 	ShipAfter       string   `toml:"ship-after"`
 	SnapshotAfter   int64    `toml:"snapshot-after"`
+	Reserve         int64    `toml:"reserve"`
 	Camera          []string `toml:"camera"`
 	FloatingAddress []string `toml:"floating-address"`
 	LogLevel        string   `toml:"log-level"`

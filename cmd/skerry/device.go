@@ -32,6 +32,10 @@ func deviceCommand() *cli.Command {
 			{Name: "show", Usage: "show all that the site's nodes know of a device", ArgsUsage: "DEVICE", Action: deviceShow},
 			{Name: "rm", Usage: "take a device and its keys out of the registry; its readings stay", ArgsUsage: "DEVICE", Action: deviceRemove},
 			{
+				Name: "erase", Usage: "erase what a device has sent up to now; its keys stay", ArgsUsage: "DEVICE", Action: deviceErase,
+				Flags: []cli.Flag{&cli.BoolFlag{Name: "yes", Usage: "it shall be gone for good"}},
+			},
+			{
 				Name: "key", Usage: "give a device a new key, or revoke keys", ArgsUsage: "DEVICE [IDENTITY]", Action: deviceKey,
 				Description: "A new key leaves the others valid for --overlap. --revoke takes the key of IDENTITY, or all keys\n" +
 					"without one; sessions that began with them end at once.",

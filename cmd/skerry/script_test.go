@@ -37,9 +37,10 @@ func TestScripts(t *testing.T) {
 		Dir:   "testdata",
 		Setup: giveAddresses,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits,
-			"ready": ready,
-			"shows": shows,
+			"exits":   exits,
+			"ready":   ready,
+			"shows":   shows,
+			"reaches": reaches,
 		},
 		RequireExplicitExec: true,
 	})
@@ -95,17 +96,35 @@ func ready(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// reaches waits until a metric has a value.
+func reaches(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: reaches ADDRESS METRIC VALUE")
+	}
+	want := "\n" + args[1] + " " + args[2] + "\n"
+	for end := time.Now().Add(20 * time.Second); !strings.Contains(metrics(ts, args[0]), want); {
+		if time.Now().After(end) {
+			ts.Fatalf("%s did not become %s", args[1], args[2])
+		}
+		<-time.After(50 * time.Millisecond)
+	}
+}
+
+func metrics(ts *testscript.TestScript, address string) string {
+	answer, err := http.Get("http://" + address + "/metrics")
+	ts.Check(err)
+	defer func() { _ = answer.Body.Close() }()
+	text, err := io.ReadAll(answer.Body)
+	ts.Check(err)
+	return string(text)
+}
+
 // shows checks that a node's metrics have a figure of this name.
 func shows(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: shows ADDRESS METRIC")
 	}
-	answer, err := http.Get("http://" + args[0] + "/metrics")
-	ts.Check(err)
-	defer func() { _ = answer.Body.Close() }()
-	text, err := io.ReadAll(answer.Body)
-	ts.Check(err)
-	if !strings.Contains(string(text), "\n"+args[1]+" ") {
+	if !strings.Contains(metrics(ts, args[0]), "\n"+args[1]+" ") {
 		ts.Fatalf("/metrics has no %s", args[1])
 	}
 }

@@ -48,6 +48,7 @@ type settings struct {
 	linger    time.Duration
 	shipAfter time.Duration // oldest reading that waits for the bucket
 	snapAfter int64         // bytes of log between two snapshots, 0 for the profile's
+	reserve   int64         // bytes of the disk that are kept back, 0 for the profile's
 	cameras   []cameraSetting
 	floating  []floatingSetting
 	logLevel  slog.Level
@@ -86,6 +87,7 @@ func agentFlags() []cli.Flag {
 		text("linger", "", "how long, `D`, a reading may wait for others to share its disk write (default: 30ms with --profile sdcard, else 0s)"),
 		&cli.DurationFlag{Name: "ship-after", Value: cloudsync.DefaultAges().Latest, Usage: "how long, `D`, a reading may wait to be closed and shipped to the bucket", EnvVars: env("ship-after")},
 		&cli.Int64Flag{Name: "snapshot-after", Usage: "`BYTES` of log after which a snapshot is taken; fewer start sooner and write more (default: 64 MiB for sdcard, else 256 MiB)", EnvVars: env("snapshot-after")},
+		&cli.Int64Flag{Name: "reserve", Usage: "`BYTES` of the disk that are kept back for the log and for snapshots; with less left, no readings are taken (default: 32 MiB for sdcard, else 64 MiB, and 1/32 of the disk at most)", EnvVars: env("reserve")},
 		list("camera", "`NAME=SOURCE` of a camera to watch: an http:// MJPEG stream, folder:/dir?fps=5, or pattern:seed=7&fps=5"),
 		list("floating-address", "`ADDRESS/BITS@INTERFACE` that one healthy node holds, as 10.0.0.100/24@eth0"),
 		text("log-level", "info", "what is logged: debug, info, warn or error"),
@@ -130,7 +132,7 @@ func agentSettings(c *cli.Context) (settings, error) {
 		cluster: c.String("cluster"), gossip: c.String("gossip"), advertise: c.String("advertise"),
 		expect: c.Int("bootstrap-expect"), join: splitList(c.StringSlice("join")),
 		cloud: c.String("cloud"), profile: c.String("profile"), logStore: c.String("log-store"),
-		shipAfter: c.Duration("ship-after"), snapAfter: c.Int64("snapshot-after"), dev: c.Bool("dev"), devUnsafe: c.Bool("dev-unsafe-addresses"),
+		shipAfter: c.Duration("ship-after"), snapAfter: c.Int64("snapshot-after"), reserve: c.Int64("reserve"), dev: c.Bool("dev"), devUnsafe: c.Bool("dev-unsafe-addresses"),
 	}
 	var err error
 	if s.doors, err = readDoors(c); err != nil {
@@ -159,6 +161,9 @@ func agentSettings(c *cli.Context) (settings, error) {
 	}
 	if s.shipAfter < minShipAfter || s.shipAfter > maxShipAfter {
 		return settings{}, usagef("--ship-after %s is out of range: %s to %s", s.shipAfter, minShipAfter, maxShipAfter)
+	}
+	if s.reserve < 0 {
+		return settings{}, usagef("--reserve %d: use bytes, or 0 for the profile's", s.reserve)
 	}
 	if s.snapAfter != 0 && s.snapAfter < minSnapshotAfter {
 		return settings{}, usagef("--snapshot-after %d is too small: use %d or more, or 0 for the profile's", s.snapAfter, minSnapshotAfter)

@@ -43,6 +43,8 @@ func status(c *cli.Context) error {
 		t.row("readings", fmt.Sprintf("%d, of them %d in the head, %d cuts", s.LastSeq, s.HeadReadings, s.Cuts))
 		t.row("frames", s.LastFrame)
 		t.row("in the bucket", fmt.Sprintf("readings up to %d, %d gaps", s.SyncedSeq, s.Gaps))
+		t.row("kept", keptText(&s))
+		t.row("disk", diskText(&s))
 		t.row("missing here", fmt.Sprintf("%d cuts", s.Missing))
 		t.row("digest", s.Digest)
 		t.row("clock", s.Clock)
@@ -50,6 +52,34 @@ func status(c *cli.Context) error {
 		t.row("version", s.Version)
 		t.row("level", levelOf(&s))
 	})
+}
+
+// keptText is what the site still has.
+func keptText(s *cluster.Status) string {
+	text := fmt.Sprintf("readings from %d, frames from %d on", s.RetainedFrom, s.RetainedFrame)
+	if s.GapReadings+s.GapFrames > 0 {
+		text += fmt.Sprintf("; %d readings and %d frames were dropped that the bucket lacks", s.GapReadings, s.GapFrames)
+	}
+	if s.CopiesFrom > s.RetainedFrom {
+		text += fmt.Sprintf("; this node has copies from %d on", s.CopiesFrom)
+	}
+	return text
+}
+
+// diskText is how much room the node has, and for how long.
+func diskText(s *cluster.Status) string {
+	d := &s.Disk
+	text := fmt.Sprintf("%s, %s of %s free, %s in files", d.State, byteText(float64(d.Free)), byteText(float64(d.Total)), byteText(float64(d.Readings+d.Frames)))
+	if d.DaysUntilFull != nil {
+		text += fmt.Sprintf(", full in %.1f days", *d.DaysUntilFull)
+	}
+	switch {
+	case s.Refusing:
+		text += "; readings are refused: no majority of the nodes has room"
+	case d.State == "full":
+		text += "; this node takes nothing until there is room"
+	}
+	return text
 }
 
 // levelOf is the site's level and what it waits for.

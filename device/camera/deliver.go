@@ -137,7 +137,7 @@ func (d *deliverer) until(ctx context.Context, cmd fsm.Command) error {
 		case errors.Is(err, cluster.ErrUnknown):
 			doubt = began
 			return false, nil
-		case errors.Is(err, cluster.ErrNoLeader), errors.Is(err, cluster.ErrOverloaded):
+		case errors.Is(err, cluster.ErrNoLeader), errors.Is(err, cluster.ErrOverloaded), errors.Is(err, cluster.ErrDiskFull):
 			return false, nil
 		case err != nil:
 			return false, err

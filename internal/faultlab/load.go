@@ -153,7 +153,7 @@ func (c *client) send(ctx context.Context, cmd fsm.Command, stored func(fsm.Resu
 				}
 				stored(result)
 				return
-			case errors.Is(err, cluster.ErrNoLeader), errors.Is(err, cluster.ErrOverloaded), errors.Is(err, cluster.ErrClosed):
+			case errors.Is(err, cluster.ErrNoLeader), errors.Is(err, cluster.ErrOverloaded), errors.Is(err, cluster.ErrDiskFull), errors.Is(err, cluster.ErrClosed):
 				if !doubt {
 					c.s.counts.add("refused")
 					refused()

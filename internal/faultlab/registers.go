@@ -141,7 +141,7 @@ func (s *site) writeRegister(ctx context.Context, r *rand.Rand, l *life, client 
 	call := s.histories.now()
 	result, err := l.node.Propose(ctx, cmd)
 	out := outcome{unknown: err != nil || l.dead.Load()}
-	certain := errors.Is(err, cluster.ErrNoLeader) || errors.Is(err, cluster.ErrOverloaded) || errors.Is(err, cluster.ErrClosed)
+	certain := errors.Is(err, cluster.ErrNoLeader) || errors.Is(err, cluster.ErrOverloaded) || errors.Is(err, cluster.ErrDiskFull) || errors.Is(err, cluster.ErrClosed)
 	switch {
 	case certain && !l.dead.Load():
 		if w.at.series {
