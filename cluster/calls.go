@@ -22,6 +22,7 @@ const (
 	callTerm      = "term"       // -> term u64
 	callPledge    = "pledge"     // JSON of []raft.Server -> nothing
 	callStanding  = "standing"   // -> JSON of standing
+	callKnown     = "known"      // ServerID -> JSON of known
 	callLeave     = "leave"      // ServerID -> nothing
 	callSegment   = "segment"    // see segmentRequest
 	callFrame     = "frame"      // frame seq u64 -> JPEG
@@ -147,6 +148,8 @@ func (n *Node) dispatch(ctx context.Context, method string, body []byte) ([]byte
 		return nil, n.servePledge(body)
 	case callStanding:
 		return json.Marshal(n.standing())
+	case callKnown:
+		return json.Marshal(n.knownOf(raft.ServerID(body)))
 	case callLeave:
 		return nil, n.removeServer(raft.ServerID(body))
 	case callSegment:
@@ -159,8 +162,10 @@ func (n *Node) dispatch(ctx context.Context, method string, body []byte) ([]byte
 		}
 		return n.replica.frameBytes(fsm.Seq(binary.LittleEndian.Uint64(body)))
 	}
-	return nil, fmt.Errorf("call %q is not known to this node: it may be older than its caller", method)
+	return nil, fmt.Errorf("call %q %s: it may be older than its caller", method, notKnown)
 }
+
+const notKnown = "is not known to this node"
 
 var (
 	errShort = errors.New("the call's body is short")

@@ -71,6 +71,10 @@ type Logs struct {
 	// DropOlder removes all snapshots but the newest; nil where one is kept.
 	DropOlder func() error
 	Close     func() error
+	// Damage is why entries that the node acknowledged may be missing, "" where
+	// none are; Recovered notes durably that they are there again.
+	Damage    string
+	Recovered func() error
 }
 
 // profile is what depends on the kind of disk and network.
@@ -80,9 +84,12 @@ type profile struct {
 	// times over: each vote is six fsyncs, so it is for slow disks to finish
 	// one, and costs nothing where they are quick (decision 0007).
 	heartbeat, election, lease time.Duration
-	snapshotBytes              int64 // of log between two snapshots
-	reserveBytes               int64 // of the disk, at most
-	queueBytes                 int   // proposals that wait for an entry
+	// patience is how long a starting node waits for servers that do not answer
+	// before a majority's word is enough; see earnTrust.
+	patience      time.Duration
+	snapshotBytes int64 // of log between two snapshots
+	reserveBytes  int64 // of the disk, at most
+	queueBytes    int   // proposals that wait for an entry
 	// linger is how long a reading waits for others: a disk write takes a page
 	// of flash whether it holds one or a hundred.
 	linger            time.Duration
@@ -92,15 +99,15 @@ type profile struct {
 
 var profiles = map[string]profile{
 	"ssd": {
-		heartbeat: 300 * time.Millisecond, election: time.Second, lease: 200 * time.Millisecond,
+		heartbeat: 300 * time.Millisecond, election: time.Second, lease: 200 * time.Millisecond, patience: time.Second,
 		snapshotBytes: 256 << 20, reserveBytes: 64 << 20, queueBytes: 16 << 20, windowBytes: 512 << 20, cutRows: 1 << 20, cutBytes: 16 << 20,
 	},
 	"sdcard": {
-		heartbeat: 5 * time.Second, election: 5 * time.Second, lease: 2500 * time.Millisecond, linger: 30 * time.Millisecond,
+		heartbeat: 5 * time.Second, election: 5 * time.Second, lease: 2500 * time.Millisecond, patience: 5 * time.Second, linger: 30 * time.Millisecond,
 		snapshotBytes: 64 << 20, reserveBytes: 32 << 20, queueBytes: 4 << 20, windowBytes: 32 << 20, cutRows: 1 << 20, cutBytes: 16 << 20,
 	},
 	"wan": {
-		heartbeat: 2 * time.Second, election: 2 * time.Second, lease: time.Second,
+		heartbeat: 2 * time.Second, election: 2 * time.Second, lease: time.Second, patience: 3 * time.Second,
 		snapshotBytes: 256 << 20, reserveBytes: 64 << 20, queueBytes: 16 << 20, windowBytes: 512 << 20, cutRows: 1 << 20, cutBytes: 16 << 20,
 	},
 }

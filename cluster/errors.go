@@ -26,6 +26,9 @@ var (
 	ErrLevel = errors.New("not all nodes of the site know this yet")
 	// ErrBusy: too many read the history from files at once.
 	ErrBusy = errors.New("too many read the whole history of this node at once: ask again later, or another node")
+	// ErrOldCopy: the data directory is one of before, restored from an image or
+	// copied: the server of this name did more since than it remembers.
+	ErrOldCopy = errors.New("the data directory is an older copy of this node's: what was acknowledged since is not in it, so it must not take part: start with an empty --data, and the site brings the data back to a new server")
 	// ErrMissing: this node does not hold the rows and no peer gave them.
 	ErrMissing = errors.New("this node is still fetching these readings from its peers: ask another node")
 

@@ -37,6 +37,8 @@ type identity struct {
 	// InSite is set once there is a raft log. A server whose log is gone has
 	// forgotten its votes and what it acknowledged: it is not the same server.
 	InSite bool `json:"in_site,omitempty"`
+	// Generation counts the starts in which the server took part.
+	Generation uint64 `json:"generation,omitempty"`
 }
 
 // loadIdentity reads the directory's identity, or makes a new one. It touches

@@ -35,6 +35,9 @@ func (n *Node) membership(ctx context.Context, lead *Lead) {
 		if err := n.raiseLevel(ctx, lead); err != nil && ctx.Err() == nil {
 			n.log.Warn("the site's level was not raised", "term", lead.Term, "err", err)
 		}
+		if err := n.noteServers(ctx, lead); err != nil && ctx.Err() == nil {
+			n.log.Warn("it was not noted how the servers stand", "term", lead.Term, "err", err)
+		}
 		select {
 		case <-ctx.Done():
 			return

@@ -49,6 +49,8 @@ type Node struct {
 	era         era
 	left        leavers
 	transfers   transfers
+	trust       trust
+	seenBefore  []fsm.Seen // what this node knew of the servers before it started
 
 	identityMu sync.Mutex // guards id.Pledge, id.InSite and id.Format
 	id         identity
@@ -66,8 +68,9 @@ type Node struct {
 type Duty func(ctx context.Context, lead *Lead)
 
 // Open locks the data directory, binds the node's sockets, and brings the
-// state back from disk. From here on the node takes entries and votes; it
-// leads and answers calls only in Run.
+// state back from disk. A node that was in a site takes entries and votes when
+// the others have let it in, in Run; see earnTrust. It leads and answers calls
+// only in Run.
 func Open(cfg Config) (node *Node, err error) {
 	cfg, err = cfg.withDefaults()
 	if err != nil {
@@ -138,6 +141,12 @@ func Open(cfg Config) (node *Node, err error) {
 	undo = append(undo, n.network.Close)
 	n.filter = transport.NewFilter(n.network.Raft(), n.admit)
 	undo = append(undo, n.filter.Close)
+	if n.seenBefore, err = loadSeen(n.disk); err != nil {
+		return nil, err
+	}
+	if err = n.beginApart(); err != nil {
+		return nil, err
+	}
 
 	if err := n.replica.loadFrames(n.logs.Snapshot); err != nil {
 		return nil, err
@@ -148,6 +157,9 @@ func Open(cfg Config) (node *Node, err error) {
 	n.filter.Watch(n.raft)
 	n.replica.started(n.logs.DropOlder, n.keepLog)
 	undo = append(undo, func() error { return n.raft.Shutdown().Error() })
+	if err = n.beginAlone(); err != nil {
+		return nil, err
+	}
 
 	if cfg.Seams.Gossip != nil {
 		n.gossip, err = cfg.Seams.Gossip(n.selfPeer())
@@ -200,6 +212,7 @@ func (n *Node) run(ctx context.Context, failing <-chan struct{}, duties []Duty) 
 		func(ctx context.Context) { n.runDuties(ctx, duties) },
 		n.watchLeader, n.committer.run, n.replica.writeSegments, n.fetchMissing, n.takeSnapshots, n.joinSite, n.followLevel,
 		n.mindRoom, n.removeDropped,
+		n.earnTrust, n.watchSeen,
 	} {
 		wg.Go(func() { work(inner) })
 	}

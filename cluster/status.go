@@ -5,6 +5,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"skerry/cluster/transport"
 	"skerry/fsm"
 )
 
@@ -13,7 +14,7 @@ type Status struct {
 	Node         string `json:"node"`
 	Site         string `json:"site"`
 	Leader       string `json:"leader"` // name, "" when there is none
-	State        string `json:"state"`  // leader, follower, candidate, waiting (not in a site yet)
+	State        string `json:"state"`  // leader, follower, candidate, waiting (not in a site yet), convalescent (not let in yet)
 	Term         uint64 `json:"term"`
 	CommitIndex  uint64 `json:"commit_index"`
 	AppliedIndex uint64 `json:"applied_index"`
@@ -66,6 +67,8 @@ func (n *Node) raftState() string {
 	switch s := n.raft.State(); {
 	case !n.hasState():
 		return "waiting"
+	case n.filter.Stance() != transport.Whole:
+		return "convalescent"
 	case s == raft.Leader:
 		return "leader"
 	case s == raft.Candidate:

@@ -27,6 +27,8 @@ type standing struct {
 	Missing int    `json:"missing"` // cuts whose rows it still fetches
 	// Level is the newest fsm.Level that it knows.
 	Level fsm.Level `json:"level,omitempty"`
+	// Generation counts its starts.
+	Generation uint64 `json:"generation,omitempty"`
 	// Wall is its wall clock, microseconds since 1970 UTC.
 	Wall int64 `json:"wall,omitempty"`
 
@@ -44,7 +46,8 @@ func (s standing) level() fsm.Level { return max(s.Level, fsm.FirstLevel) }
 
 func (n *Node) standing() standing {
 	st := standing{
-		Applied: n.replica.appliedIndex(), Missing: n.replica.missingCount(), Wall: n.cfg.Seams.Wall().UnixMicro(),
+		Generation: n.generation(),
+		Applied:    n.replica.appliedIndex(), Missing: n.replica.missingCount(), Wall: n.cfg.Seams.Wall().UnixMicro(),
 	}
 	if n.knows > fsm.FirstLevel {
 		st.Level = n.knows

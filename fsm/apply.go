@@ -141,6 +141,11 @@ func (s *State) applyRare(cmd Command, term uint64) Outcome {
 	case Trial:
 		s.trial = c.Text
 		return Outcome{Code: Stored}
+	case SeenCommand:
+		if c.Term != term {
+			return Outcome{Code: WrongTerm}
+		}
+		return s.seeServers(&c)
 	case SetRetentionCommand:
 		return s.setRetention(&c)
 	case RetainCommand:

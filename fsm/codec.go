@@ -130,6 +130,8 @@ func decodeRare(op Op, body []byte) (Command, error) {
 		return decodeAs[LetGoCommand](op, body)
 	case OpErase:
 		return decodeAs[EraseCommand](op, body)
+	case OpSeen:
+		return decodeAs[SeenCommand](op, body)
 	case OpTrial:
 		return decodeAs[Trial](op, body)
 	}

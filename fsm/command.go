@@ -37,6 +37,9 @@ const (
 	OpErase                       // the data of one device
 )
 
+// OpSeen tells how servers were seen (duty).
+const OpSeen Op = 34
+
 // OpTrial is of TrialLevel: no release uses it.
 const OpTrial Op = 255
 

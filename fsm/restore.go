@@ -66,7 +66,7 @@ func (p *snapshotReader) end() {
 }
 
 func (s *State) restoreValues(p *snapshotReader, version uint32) {
-	b := p.bytes(p.count("bytes of values", 4<<10))
+	b := p.bytes(p.count("bytes of values", 16<<10))
 	if p.err != nil {
 		return
 	}
@@ -84,6 +84,10 @@ func (s *State) restoreValues(p *snapshotReader, version uint32) {
 	if v.LogTime < 0 || v.LogTime > maxLogTime {
 		p.fail("log time %d", v.LogTime)
 	}
+	if err := validateSeen(v.Seen); err != nil {
+		p.fail("its servers: %v", err)
+	}
+	s.seen, s.seenAt = v.Seen, v.SeenAt
 	s.level, s.trial = max(v.Level, FirstLevel), v.Trial
 	if version > snapshotVersion(FirstLevel) && version != snapshotVersion(s.level) || s.level > FirstLevel && version <= snapshotVersion(FirstLevel) {
 		p.fail("level %d in format %d", s.level, version)

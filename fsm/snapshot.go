@@ -81,6 +81,10 @@ type snapshotValues struct {
 	// RetainedFrom is by stream where rows were dropped; none where not.
 	RetainedFrom []Seq `cbor:"13,keyasint,omitempty"`
 
+	// Seen are servers by ID, where any were told of.
+	Seen   []Seen  `cbor:"20,keyasint,omitempty"`
+	SeenAt LogTime `cbor:"21,keyasint,omitempty"`
+
 	Trial string `cbor:"255,keyasint,omitempty"` // of TrialLevel
 }
 
@@ -118,7 +122,7 @@ func (s *State) Snapshot() *Snapshot {
 			LogTime: s.logTime, Received: s.received, ClockUnknown: s.clockUnknown,
 			DigestIndex: s.chain.index, Digest: s.chain.sum, Versions: s.versions,
 			RegistryVersion: s.registry.version, DocumentVersion: s.documents.version,
-			Trial: s.trial,
+			Seen: s.seen, SeenAt: s.seenAt, Trial: s.trial,
 		},
 		names:       s.series.names,
 		latest:      s.series.latest.share(),

@@ -25,6 +25,10 @@ type State struct {
 	level Level // what the site may use
 	trial string
 
+	// seen are the servers by ID, as of seenAt. It is replaced, never changed.
+	seen   []Seen
+	seenAt LogTime
+
 	logTime      LogTime
 	received     int64 // of the last entry
 	clockUnknown bool  // of the last entry

@@ -35,12 +35,14 @@ type Filter struct {
 	once     sync.Once
 	wg       sync.WaitGroup
 	node     atomic.Pointer[raft.Raft]
+	stance   stance
 }
 
-// NewFilter wraps inner. admit is asked before raft is given a request, and says
+// NewFilter wraps inner for a server that is Whole; see Take. admit is asked before raft is given a request, and says
 // why not; nil admits all. Close ends what the filter started, and not inner.
 func NewFilter(inner raft.Transport, admit func(command any) error) *Filter {
 	f := &Filter{Transport: inner, admit: admit, consumer: make(chan raft.RPC), done: make(chan struct{})}
+	f.Take(Whole)
 	f.wg.Go(func() {
 		for {
 			select {
@@ -73,6 +75,13 @@ func (f *Filter) refused(command any) error {
 }
 
 func (f *Filter) pass(rpc raft.RPC) {
+	if !f.meet() {
+		rpc.Respond(nil, raft.ErrTransportShutdown)
+		return
+	}
+	if f.spare(&rpc) {
+		return
+	}
 	select {
 	case f.consumer <- rpc:
 	case <-f.done:
@@ -85,7 +94,7 @@ func (f *Filter) SetHeartbeatHandler(fast func(raft.RPC)) {
 	f.Transport.SetHeartbeatHandler(func(rpc raft.RPC) {
 		r := f.node.Load()
 		req, ok := rpc.Command.(*raft.AppendEntriesRequest)
-		if ok && r != nil && req.Term == r.CurrentTerm() && r.State() == raft.Follower {
+		if ok && r != nil && f.Stance() != Apart && req.Term == r.CurrentTerm() && r.State() == raft.Follower {
 			fast(rpc)
 			return
 		}
@@ -111,8 +120,19 @@ func (f *Filter) AppendEntries(id raft.ServerID, target raft.ServerAddress, args
 	return f.Transport.AppendEntries(id, target, args, resp)
 }
 
+// RequestVote is raft.Transport's.
+func (f *Filter) RequestVote(id raft.ServerID, target raft.ServerAddress, args *raft.RequestVoteRequest, resp *raft.RequestVoteResponse) error {
+	if f.Stance() != Whole {
+		return errNotWhole
+	}
+	return f.Transport.RequestVote(id, target, args, resp)
+}
+
 // RequestPreVote is raft.WithPreVote's.
 func (f *Filter) RequestPreVote(id raft.ServerID, target raft.ServerAddress, args *raft.RequestPreVoteRequest, resp *raft.RequestPreVoteResponse) error {
+	if f.Stance() != Whole {
+		return errNotWhole
+	}
 	return f.Transport.(raft.WithPreVote).RequestPreVote(id, target, args, resp)
 }
 
@@ -152,7 +172,12 @@ func (f *Filter) header(id raft.ServerID) raft.RPCHeader {
 
 // Close ends the filter's own goroutine. raft calls it too, when it shuts down.
 func (f *Filter) Close() error {
-	f.once.Do(func() { close(f.done) })
+	f.once.Do(func() {
+		close(f.done)
+		f.stance.mu.Lock()
+		f.stance.ended = true
+		f.stance.mu.Unlock()
+	})
 	f.wg.Wait()
 	return nil
 }

@@ -1,0 +1,176 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"skerry/cluster/disk"
+	"skerry/cluster/transport"
+	"skerry/fsm"
+)
+
+// A data directory that was restored from an image, or copied, does not know
+// that it is old. So each start has a number, the generation, which the leader
+// has the site remember (fsm.SeenCommand) together with an index up to which
+// the server held the log. A directory behind what any other server remembers
+// of it is refused: see earnTrust.
+
+const (
+	// seenFile is what this node's replica knew of the servers when it changed
+	// last. A state that was just restored is as old as its snapshot, and after a
+	// power cut everywhere nobody else knows more.
+	seenFile = "seen.json"
+	maxSeen  = 64 << 10
+	// seenEvery is how often, in log time, the site remembers anew how far the
+	// servers hold the log. A site in which nothing happens remembers nothing.
+	seenEvery = fsm.LogTime(time.Hour / time.Microsecond)
+)
+
+// known is what a server knows of another one.
+type known struct {
+	fsm.Seen
+	Term  uint64 `json:"term"`
+	Last  uint64 `json:"last"`  // the last index of the asked one's log
+	Leads bool   `json:"leads"` // the asked one leads in Term, and has begun to
+}
+
+// loadSeen reads seenFile. One that is gone or damaged says nothing.
+func loadSeen(d disk.Disk) ([]fsm.Seen, error) {
+	b, err := disk.ReadFile(d, seenFile, maxSeen)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", seenFile, err)
+	}
+	var seen []fsm.Seen
+	if json.Unmarshal(b, &seen) != nil {
+		return nil, nil
+	}
+	return seen, nil
+}
+
+// knownOf is what this node knows of a server, by its state and what it wrote
+// down before it started.
+func (n *Node) knownOf(id raft.ServerID) known {
+	k := known{Seen: fsm.Seen{ID: string(id)}, Term: n.raft.CurrentTerm()}
+	for _, list := range [][]fsm.Seen{n.seenBefore, n.replica.seen()} {
+		for _, s := range list {
+			if s.ID == k.ID {
+				k.Generation, k.Held = max(k.Generation, s.Generation), max(k.Held, s.Held)
+			}
+		}
+	}
+	if r := n.reign.Load(); r != nil {
+		k.Term, k.Leads = r.term, true
+		k.Last = n.raft.LastIndex()
+	}
+	return k
+}
+
+func (r *replica) seen() []fsm.Seen {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	seen, _ := r.state.Seen()
+	return seen
+}
+
+// generation is the number of this start, or of the last one as long as this
+// node has not been let in.
+func (n *Node) generation() uint64 {
+	n.identityMu.Lock()
+	defer n.identityMu.Unlock()
+	return n.id.Generation
+}
+
+// raiseGeneration counts this start, durably.
+func (n *Node) raiseGeneration() error {
+	n.identityMu.Lock()
+	defer n.identityMu.Unlock()
+	id := n.id
+	id.Generation++
+	if err := id.save(n.disk); err != nil {
+		return err
+	}
+	n.id.Generation = id.Generation
+	return nil
+}
+
+// watchSeen writes down what the site knows of its servers each time it
+// changes, and ends a node of which the site knows a later start: then another
+// process runs on a copy of its directory.
+func (n *Node) watchSeen(ctx context.Context) {
+	written := n.seenBefore
+	for {
+		changed := n.replica.applied.wait()
+		if seen := n.replica.seen(); len(seen) > 0 && !slices.Equal(seen, written) {
+			if err := n.saveSeen(seen); err != nil {
+				n.fail(fmt.Errorf("write %s: %w", seenFile, err))
+				return
+			}
+			written = seen
+			for _, s := range seen {
+				if s.ID == string(n.id.ID) && s.Generation > n.generation() && n.filter.Stance() != transport.Apart {
+					n.fail(fmt.Errorf("%w (the site has seen start %d of it, this is %d)", ErrOldCopy, s.Generation, n.generation()))
+				}
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		}
+	}
+}
+
+func (n *Node) saveSeen(seen []fsm.Seen) error {
+	return disk.WriteFile(n.disk, seenFile, func(w io.Writer) error { return json.NewEncoder(w).Encode(seen) })
+}
+
+// noteServers has the site remember how the servers stand, when one has started
+// again or the last time is long ago. Where a server does not answer, what is
+// known of it stays.
+func (n *Node) noteServers(ctx context.Context, lead *Lead) error {
+	if n.replica.siteLevel() < fsm.LevelOf(fsm.OpSeen) {
+		return nil
+	}
+	n.replica.mu.RLock()
+	was, at := n.replica.state.Seen()
+	n.replica.mu.RUnlock()
+	old := n.replica.logTime()-at >= seenEvery
+	var now []fsm.Seen
+	due := false
+	for _, h := range n.survey.all() {
+		s := fsm.Seen{ID: string(h.server.ID)}
+		before := fsm.Seen{}
+		for _, w := range was {
+			if w.ID == s.ID {
+				before = w
+			}
+		}
+		s.Generation, s.Held = before.Generation, before.Held
+		if h.fresh() {
+			s.Generation, s.Held = max(s.Generation, h.standing.Generation), max(s.Held, h.standing.Applied)
+		}
+		due = due || s.Generation > before.Generation || (old && s.Held > before.Held)
+		now = append(now, s)
+	}
+	if !due || len(now) > fsm.MaxSeen {
+		return nil
+	}
+	slices.SortFunc(now, func(a, b fsm.Seen) int { return strings.Compare(a.ID, b.ID) })
+	result, err := lead.Propose(ctx, fsm.SeenCommand{Servers: now})
+	if err != nil {
+		return err
+	}
+	return result.Outcomes[0].Code.Err()
+}
