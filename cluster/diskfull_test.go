@@ -191,7 +191,7 @@ func TestAFollowerThatReturnsToAFullDiskCountsAsDownAndCatchesUpByItself(t *test
 			<-time.After(time.Second)
 			requests++
 		}
-		if st := down.Status(); st.AppliedIndex != before || st.State != "follower" {
+		if st := down.Status(); st.AppliedIndex != before || st.State == "leader" {
 			t.Errorf("a full node is a %s and went from %d to %d", st.State, before, st.AppliedIndex)
 		}
 		down.Disk.SetCapacity(0)

@@ -72,3 +72,6 @@ func (n *Node) HandLeadOn(ctx context.Context, to raft.ServerID) error { return 
 
 // ErrTransferStuck is of a node whose transfer of the lead never ended.
 var ErrTransferStuck = errTransferStuck
+
+// SeenServers is how many servers the site remembers.
+func (n *Node) SeenServers() int { return len(n.replica.seen()) }

@@ -113,11 +113,13 @@ func (n *Node) watchSeen(ctx context.Context) {
 	for {
 		changed := n.replica.applied.wait()
 		if seen := n.replica.seen(); len(seen) > 0 && !slices.Equal(seen, written) {
-			if err := n.saveSeen(seen); err != nil {
+			switch err := n.saveSeen(seen); {
+			case err == nil:
+				written = seen
+			case !disk.IsFull(err): // else with a later change
 				n.fail(fmt.Errorf("write %s: %w", seenFile, err))
 				return
 			}
-			written = seen
 			for _, s := range seen {
 				if s.ID == string(n.id.ID) && s.Generation > n.generation() && n.filter.Stance() != transport.Apart {
 					n.fail(fmt.Errorf("%w (the site has seen start %d of it, this is %d)", ErrOldCopy, s.Generation, n.generation()))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"skerry/cluster/disk"
 	"skerry/cluster/transport"
 )
 
@@ -120,7 +121,12 @@ func (n *Node) earnTrust(ctx context.Context) {
 				err = n.becomeWhole()
 			}
 		}
-		if err != nil {
+		switch {
+		case disk.IsFull(err): // it counts as down until there is room
+			if pause(ctx, roomEvery) != nil {
+				return
+			}
+		case err != nil:
 			n.fail(err)
 			return
 		}

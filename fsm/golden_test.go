@@ -67,6 +67,7 @@ func goldenCommands() map[string]fsm.Command {
 		}},
 		"retain": fsm.RetainCommand{Term: 3, Stream: fsm.Frames, From: 1 << 40, Reason: "the disks are full"},
 		"letgo":  fsm.LetGoCommand{Term: 3, Server: "n1-0123456789abcdef", Stream: fsm.Readings, Before: 77},
+		"seen":   fsm.SeenCommand{Term: 3, Servers: []fsm.Seen{{ID: "n1.0123456789abcdef", Generation: 4, Held: 1 << 33}, {ID: "n2.0123456789abcdef"}}},
 		"erase":  fsm.EraseCommand{Device: "pump-7"},
 		"conditional": &fsm.ConditionalBatch{
 			If: fsm.Condition{Device: "pump-7", Resource: "temperature", Seqs: []fsm.Seq{3, 1 << 40}},

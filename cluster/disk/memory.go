@@ -82,6 +82,18 @@ func (d *Memory) Cut() {
 	}
 }
 
+// Image is a copy of the disk as a power cut would leave it now.
+func (d *Memory) Image() *Memory {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	image := NewMemory()
+	for name, n := range d.durable {
+		kept := &inode{data: append([]byte(nil), n.synced...), synced: append([]byte(nil), n.synced...)}
+		image.now[name], image.durable[name] = kept, kept
+	}
+	return image
+}
+
 var errPower = errors.New("the power was cut")
 
 type memoryFile struct {

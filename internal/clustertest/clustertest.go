@@ -54,6 +54,7 @@ type Member struct {
 	logs      *raft.InmemStore
 	life      *life // of the log, while it is up
 	snapshots *raft.InmemSnapshotStore
+	damage    string // of the log at the next Start
 	warnings  warnings
 	onStore   func(entry []byte)
 	walls     sync.Mutex
@@ -154,7 +155,7 @@ func (m *Member) config(expect int, logger *slog.Logger) cluster.Config {
 			Logs: func(failed func(error)) (cluster.Logs, error) {
 				return cluster.Logs{
 					Log: logstore.NewLog(m.life, failed), Stable: m.logs, Snapshot: m.snapshots,
-					Close: func() error { return nil },
+					Close: func() error { return nil }, Damage: m.damage, Recovered: m.recovered,
 				}, nil
 			},
 			Wall:  m.clock,
