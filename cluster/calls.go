@@ -21,7 +21,7 @@ const (
 	callReadIndex = "read-index" // -> index u64
 	callTerm      = "term"       // -> term u64
 	callPledge    = "pledge"     // JSON of []raft.Server -> nothing
-	callStanding  = "standing"   // -> JSON of standing
+	callStanding  = "standing"   // JSON of toldClock or nothing -> JSON of standing
 	callKnown     = "known"      // ServerID -> JSON of known
 	callLeave     = "leave"      // ServerID -> nothing
 	callSegment   = "segment"    // see segmentRequest
@@ -147,6 +147,7 @@ func (n *Node) dispatch(ctx context.Context, method string, body []byte) ([]byte
 	case callPledge:
 		return nil, n.servePledge(body)
 	case callStanding:
+		n.hearClock(body)
 		return json.Marshal(n.standing())
 	case callKnown:
 		return json.Marshal(n.knownOf(raft.ServerID(body)))

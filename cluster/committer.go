@@ -229,7 +229,7 @@ func (c *committer) write(subs []*submission, inFlight chan<- written) bool {
 		bodies[i] = s.body
 		size += len(s.body) + 10
 	}
-	now := c.n.cfg.Seams.Wall()
+	now := r.stamp(c.n.cfg.Seams.Wall())
 	entry := fsm.AppendEntry(make([]byte, 0, size), fsm.Header{
 		Op: subs[0].op, ClockUnknown: clockUnknown(now), LogTime: r.logTime(), Received: now.UnixMicro(),
 	}, bodies...)

@@ -44,6 +44,7 @@ type Node struct {
 	reads       readIndexes
 	told        told
 	survey      survey
+	clock       clockView
 	reign       atomic.Pointer[reign]
 	leadChanged signal
 	era         era
@@ -207,7 +208,7 @@ func (n *Node) run(ctx context.Context, failing <-chan struct{}, duties []Duty) 
 	watch.Go(func() { n.election.watch(watching, n.notify, n.loseLead) })
 	defer watch.Wait()
 	defer unwatch()
-	duties = append([]Duty{n.membership, n.takeSurveys, n.mindSpace}, duties...)
+	duties = append([]Duty{n.membership, n.takeSurveys, n.mindSpace, n.tick}, duties...)
 	for _, work := range []func(context.Context){
 		func(ctx context.Context) { n.runDuties(ctx, duties) },
 		n.watchLeader, n.committer.run, n.replica.writeSegments, n.fetchMissing, n.takeSnapshots, n.joinSite, n.followLevel,

@@ -17,7 +17,11 @@ type reign struct {
 	term  uint64
 	base  fsm.LogTime // the state's log time when the reign began
 	start time.Time   // with its monotonic reading
+	wall  stampClock
 }
+
+// stamp is what an entry is stamped with as Received.
+func (r *reign) stamp(wall time.Time) time.Time { return r.wall.stamp(wall, time.Now()) }
 
 // logTime is the site's clock: it runs as the leader's monotonic clock does,
 // so that no step of a wall clock reaches it.

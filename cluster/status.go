@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"sort"
+	"time"
 
 	"github.com/hashicorp/raft"
 
@@ -26,11 +27,13 @@ type Status struct {
 	Gaps         uint64 `json:"gaps"`
 	Missing      uint64 `json:"missing"` // cuts and frames whose rows this node still fetches
 	Digest       string `json:"digest"`  // index:hex
-	Clock        string `json:"clock"`   // "ok" or "unknown"
-	Ready        bool   `json:"ready"`   // replayed and serving
-	Version      string `json:"version"`
-	Level        uint32 `json:"level"`                 // what the site may use, see fsm.Level
-	LevelWaits   string `json:"level_waits,omitempty"` // at the leader: what it waits for to rise
+	// Clock is "ok", "unknown", or "off by 3m12s": from the voters' median.
+	Clock      string  `json:"clock"`
+	ClockOff   float64 `json:"clock_off_seconds"` // ahead of the median, 0 where that is not known
+	Ready      bool    `json:"ready"`             // replayed and serving
+	Version    string  `json:"version"`
+	Level      uint32  `json:"level"`                 // what the site may use, see fsm.Level
+	LevelWaits string  `json:"level_waits,omitempty"` // at the leader: what it waits for to rise
 	SpaceStatus
 }
 
@@ -38,12 +41,12 @@ type Status struct {
 func (n *Node) Status() Status {
 	st := Status{
 		Node: n.cfg.Name, Site: n.cfg.Site, State: n.raftState(), Term: n.raft.CurrentTerm(),
-		CommitIndex: n.raft.CommitIndex(), Version: n.cfg.Version, Clock: "ok",
-	}
-	if clockUnknown(n.cfg.Seams.Wall()) {
-		st.Clock = "unknown"
+		CommitIndex: n.raft.CommitIndex(), Version: n.cfg.Version,
 	}
 	st.SpaceStatus = n.spaceStatus()
+	var off time.Duration
+	st.Clock, off = n.clockText()
+	st.ClockOff = off.Seconds()
 	st.Level, st.LevelWaits = uint32(n.replica.siteLevel()), n.waitsFor()
 	if _, id := n.raft.LeaderWithID(); id != "" {
 		st.Leader = nodeName(id)

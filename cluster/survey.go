@@ -42,6 +42,8 @@ type standing struct {
 // lacks is how many bytes must be freed for the disk to have room again.
 func (s standing) lacks() int64 { return max(2*s.Reserve+s.Reserve/4-s.Beside, 0) }
 
+func (s standing) clockKnown() bool { return s.Wall != 0 && !clockUnknown(time.UnixMicro(s.Wall)) }
+
 func (s standing) level() fsm.Level { return max(s.Level, fsm.FirstLevel) }
 
 func (n *Node) standing() standing {
@@ -68,10 +70,10 @@ type heard struct {
 	server   raft.Server
 	standing standing
 	// at is when the answer was given, by this node's monotonic clock: the
-	// middle of the call. It is zero where there was none. The error of a clock
-	// in the answer is at most half of took.
-	at   time.Time
-	took time.Duration
+	// middle of the call, so wrong by half of what it took at most, which is
+	// surveyTimeout. It is zero where there was no answer.
+	at    time.Time
+	ahead time.Duration // the server's wall clock against this node's at that time
 }
 
 func (h heard) fresh() bool { return !h.at.IsZero() && time.Since(h.at) < surveyFresh }
@@ -84,7 +86,10 @@ func (n *Node) takeSurveys(ctx context.Context, _ *Lead) {
 	defer n.survey.forget()
 	for {
 		if servers, err := n.servers(); err == nil {
-			n.survey.round(ctx, n, servers)
+			n.judgeClock(ctx, n.survey.round(ctx, n, servers))
+		}
+		if r := n.reign.Load(); r != nil {
+			r.stamp(n.cfg.Seams.Wall()) // so that it sees a step while nothing is stored
 		}
 		select {
 		case <-ctx.Done():
@@ -122,17 +127,18 @@ func (s *survey) round(ctx context.Context, n *Node, servers []raft.Server) []he
 // hear asks one server.
 func (n *Node) hear(ctx context.Context, server raft.Server) heard {
 	h := heard{server: server}
-	asked := time.Now()
+	asked, wall := time.Now(), n.cfg.Seams.Wall()
 	if server.ID == n.id.ID {
 		h.standing, h.at = n.standing(), asked
 		return h
 	}
-	b, err := n.call(ctx, transport.Peer{ID: server.ID, Address: server.Address}, callStanding, nil)
+	b, err := n.call(ctx, transport.Peer{ID: server.ID, Address: server.Address}, callStanding, n.survey.clockTold(server.ID))
 	if err != nil || json.Unmarshal(b, &h.standing) != nil {
 		return heard{server: server}
 	}
-	h.took = time.Since(asked)
-	h.at = asked.Add(h.took / 2)
+	half := time.Since(asked) / 2
+	h.at = asked.Add(half)
+	h.ahead = time.UnixMicro(h.standing.Wall).Sub(wall.Round(0)) - half
 	return h
 }
 

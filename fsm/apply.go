@@ -138,6 +138,8 @@ func (s *State) applyRare(cmd Command, term uint64) Outcome {
 			return Outcome{Code: WrongTerm}
 		}
 		return s.raiseLevel(&c)
+	case Tick:
+		return s.tick()
 	case Trial:
 		s.trial = c.Text
 		return Outcome{Code: Stored}

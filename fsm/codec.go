@@ -122,6 +122,8 @@ func decodeRare(op Op, body []byte) (Command, error) {
 		return decodeAs[LeaseCommand](op, body)
 	case OpRaiseLevel:
 		return decodeAs[RaiseLevel](op, body)
+	case OpTick:
+		return decodeAs[Tick](op, body)
 	case OpSetRetention:
 		return decodeAs[SetRetentionCommand](op, body)
 	case OpRetain:

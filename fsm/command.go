@@ -27,6 +27,7 @@ const (
 	OpLease
 	OpConditional // one message of readings, see ConditionalBatch
 	OpRaiseLevel  // what came with a later version may be used (duty)
+	OpTick        // moves log time
 )
 
 // Retention and space.

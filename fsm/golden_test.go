@@ -69,6 +69,7 @@ func goldenCommands() map[string]fsm.Command {
 		"letgo":  fsm.LetGoCommand{Term: 3, Server: "n1-0123456789abcdef", Stream: fsm.Readings, Before: 77},
 		"seen":   fsm.SeenCommand{Term: 3, Servers: []fsm.Seen{{ID: "n1.0123456789abcdef", Generation: 4, Held: 1 << 33}, {ID: "n2.0123456789abcdef"}}},
 		"erase":  fsm.EraseCommand{Device: "pump-7"},
+		"tick":   fsm.Tick{},
 		"conditional": &fsm.ConditionalBatch{
 			If: fsm.Condition{Device: "pump-7", Resource: "temperature", Seqs: []fsm.Seq{3, 1 << 40}},
 			Batch: fsm.Batch{Born: 7 * second, Waited: 1500, Items: []fsm.Item{
