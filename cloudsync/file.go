@@ -12,6 +12,7 @@ import (
 
 	"skerry/cloudsync/delta"
 	"skerry/cloudsync/target"
+	"skerry/cluster"
 	"skerry/fsm"
 	"skerry/fsm/segment"
 )
@@ -50,7 +51,7 @@ func segmentFile(path string, stream fsm.Stream, cut fsm.Cut) (*file, error) {
 		return nil, fmt.Errorf("segment %s holds other rows than %s %d to %d", path, stream, cut.First, cut.Last)
 	}
 	if err := seg.Verify(cut); err != nil {
-		return nil, fmt.Errorf("segment %s is not shipped: %w: stop this node, delete the file and start it again; it gets the rows from another node", path, err)
+		return nil, fmt.Errorf("segment %s is not shipped: %w: this node reads it again and gets the rows from another one", path, err)
 	}
 	h := sha256.New()
 	if _, err := io.Copy(h, io.NewSectionReader(f, 0, info.Size())); err != nil {
@@ -62,6 +63,24 @@ func segmentFile(path string, stream fsm.Stream, cut fsm.Cut) (*file, error) {
 	}
 	out.name = fileName(cut.Date()+"/", cut.First, cut.Last, out.sum)
 	return out, nil
+}
+
+// takeOut writes a file of a cut whose rows lie in one with others', and returns
+// its path; it is the caller's. errNoFile: the rows are not here yet.
+func takeOut(ctx context.Context, node Node, stream fsm.Stream, cut fsm.Cut) (path string, err error) {
+	f, err := os.CreateTemp("", "skerry-cut-*.parquet")
+	if err != nil {
+		return "", err
+	}
+	err = node.WriteSegment(ctx, stream, cut, f)
+	if err = errors.Join(err, f.Close()); err == nil {
+		return f.Name(), nil
+	}
+	if errors.Is(err, cluster.ErrMissing) {
+		err = errNoFile
+	}
+	_ = os.Remove(f.Name()) // it lies where such files are cleared away
+	return "", err
 }
 
 // fileName is the name of a file in its table; dir is its date and '/', or "".

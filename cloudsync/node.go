@@ -2,6 +2,7 @@ package cloudsync
 
 import (
 	"context"
+	"io"
 
 	"skerry/cluster"
 	"skerry/fsm"
@@ -15,6 +16,8 @@ type Node interface {
 	Propose(ctx context.Context, cmd fsm.Command) (fsm.Result, error)
 	Applied() <-chan struct{}
 	SegmentFile(s fsm.Stream, c fsm.Cut) (path string, ok bool)
+	WriteSegment(ctx context.Context, s fsm.Stream, c fsm.Cut, w io.Writer) error
+	SuspectSegment(s fsm.Stream, c fsm.Cut)
 	View(ctx context.Context, c cluster.Consistency) (View, error)
 }
 

@@ -11,6 +11,7 @@ import (
 	"skerry/cloudsync/delta"
 	"skerry/cluster"
 	"skerry/fsm"
+	"skerry/fsm/segment"
 )
 
 // ErrAhead: the table has rows that the site has not closed, so the site lost
@@ -89,23 +90,36 @@ func (x *session) shipCuts(ctx context.Context, view View, stream fsm.Stream, dr
 		case n > 0:
 			return fmt.Errorf("%w: of %s %d to %d, which go up as one file, %d rows are in the table or dropped already", ErrLog, stream, cut.First, cut.Last, n)
 		}
-		path, ok := x.s.node.SegmentFile(stream, cut)
-		if !ok {
-			return errNoFile
-		}
-		x.s.enter(Shipping)
-		f, err := segmentFile(path, stream, cut)
-		if errors.Is(err, fs.ErrNotExist) {
-			return errNoFile // dropped since the state was read
-		}
-		if err != nil {
-			return err
-		}
-		if err := x.ship(ctx, t, f, cuts[len(cuts)-1].Last); err != nil {
+		if err := x.shipCut(ctx, t, cut, cuts[len(cuts)-1].Last); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// shipCut ships one cut: this node's own file as it is, or the cut's rows out of
+// a larger one.
+func (x *session) shipCut(ctx context.Context, t *table, cut fsm.Cut, closed fsm.Seq) error {
+	path, ok := x.s.node.SegmentFile(t.stream, cut)
+	if !ok {
+		var err error
+		if path, err = takeOut(ctx, x.s.node, t.stream, cut); err != nil {
+			return err
+		}
+		defer func() { _ = os.Remove(path) }() // it lies where such files are cleared away
+	}
+	x.s.enter(Shipping)
+	f, err := segmentFile(path, t.stream, cut)
+	if errors.Is(err, fs.ErrNotExist) {
+		return errNoFile // dropped or merged since the state was read
+	}
+	if errors.Is(err, segment.ErrDamaged) {
+		x.s.node.SuspectSegment(t.stream, cut)
+	}
+	if err != nil {
+		return err
+	}
+	return x.ship(ctx, t, f, closed)
 }
 
 // shipGaps ships the gaps that are not in their table.

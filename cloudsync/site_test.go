@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -57,8 +58,10 @@ type site struct {
 	synced      [3]fsm.IntervalSet
 	version     [3]uint64
 	applied     chan struct{}
-	noFiles     bool // segment files are not there yet
-	noLeader    bool // nobody leads
+	noFiles     bool      // segment files are not there yet
+	merged      bool      // they are merged into larger ones
+	suspects    []fsm.Cut // whose files were found damaged
+	noLeader    bool      // nobody leads
 }
 
 // start is the wall clock of a site's first reading: a minute before midnight.
@@ -265,7 +268,28 @@ func (n node) Applied() <-chan struct{} {
 func (n node) SegmentFile(stream fsm.Stream, cut fsm.Cut) (string, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.file(stream, cut), !n.noFiles
+	return n.file(stream, cut), !n.noFiles && !n.merged
+}
+
+func (n node) SuspectSegment(_ fsm.Stream, cut fsm.Cut) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.suspects = append(n.suspects, cut)
+}
+
+func (n node) WriteSegment(_ context.Context, stream fsm.Stream, cut fsm.Cut, w io.Writer) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.noFiles {
+		return cluster.ErrMissing
+	}
+	f, err := os.Open(n.file(stream, cut))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(w, f)
+	return err
 }
 
 func (n node) View(ctx context.Context, c cluster.Consistency) (cloudsync.View, error) {

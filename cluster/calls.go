@@ -24,7 +24,8 @@ const (
 	callStanding  = "standing"   // JSON of toldClock or nothing -> JSON of standing
 	callKnown     = "known"      // ServerID -> JSON of known
 	callLeave     = "leave"      // ServerID -> nothing
-	callSegment   = "segment"    // see segmentRequest
+	callFile      = "file"       // see fileRequest
+	callSuspect   = "suspect"    // stream u8, fileID -> nothing
 	callFrame     = "frame"      // frame seq u64 -> JPEG
 	callFloors    = "floors"     // ServerID -> JSON of floors
 )
@@ -153,8 +154,10 @@ func (n *Node) dispatch(ctx context.Context, method string, body []byte) ([]byte
 		return json.Marshal(n.knownOf(raft.ServerID(body)))
 	case callLeave:
 		return nil, n.removeServer(raft.ServerID(body))
-	case callSegment:
-		return n.serveSegment(body)
+	case callFile:
+		return n.serveFile(body)
+	case callSuspect:
+		return n.serveSuspect(body)
 	case callFloors:
 		return n.serveFloors(string(body))
 	case callFrame:

@@ -43,6 +43,9 @@ type Config struct {
 	// of Seams then has none. Below it the node counts as short of room.
 	Reserve int64
 
+	FetchRate int64 // bytes per second that are fetched from peers; 0 is the profile's
+	ScrubRate int64 // bytes per second that the scrub reads; 0 reads everything in a week
+
 	Version string
 	Logger  *slog.Logger // nil discards
 	Seams   Seams
@@ -61,6 +64,8 @@ type Seams struct {
 	// Level is the newest level that the node knows, as if it were of an older
 	// version or, with fsm.TrialLevel, the next. 0 is fsm.NewestLevel.
 	Level fsm.Level
+
+	Unmerged bool // small files stay as they are
 }
 
 // Logs are raft's stores.
@@ -95,20 +100,25 @@ type profile struct {
 	linger            time.Duration
 	windowBytes       uint64
 	cutRows, cutBytes uint64
+	// Bytes per second, so that the log has the disk when it needs it.
+	fetchBytes, scrubBytes, mergeBytes int64
 }
 
 var profiles = map[string]profile{
 	"ssd": {
 		heartbeat: 300 * time.Millisecond, election: time.Second, lease: 200 * time.Millisecond, patience: time.Second,
 		snapshotBytes: 256 << 20, reserveBytes: 64 << 20, queueBytes: 16 << 20, windowBytes: 512 << 20, cutRows: 1 << 20, cutBytes: 16 << 20,
+		fetchBytes: 32 << 20, scrubBytes: 8 << 20, mergeBytes: 16 << 20,
 	},
 	"sdcard": {
 		heartbeat: 5 * time.Second, election: 5 * time.Second, lease: 2500 * time.Millisecond, patience: 5 * time.Second, linger: 30 * time.Millisecond,
 		snapshotBytes: 64 << 20, reserveBytes: 32 << 20, queueBytes: 4 << 20, windowBytes: 32 << 20, cutRows: 1 << 20, cutBytes: 16 << 20,
+		fetchBytes: 2 << 20, scrubBytes: 1 << 20, mergeBytes: 2 << 20,
 	},
 	"wan": {
 		heartbeat: 2 * time.Second, election: 2 * time.Second, lease: time.Second, patience: 3 * time.Second,
 		snapshotBytes: 256 << 20, reserveBytes: 64 << 20, queueBytes: 16 << 20, windowBytes: 512 << 20, cutRows: 1 << 20, cutBytes: 16 << 20,
+		fetchBytes: 512 << 10, scrubBytes: 8 << 20, mergeBytes: 16 << 20,
 	},
 }
 
@@ -146,6 +156,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Reserve < 0 {
 		return c, errors.New("--reserve: use bytes, or 0 for the profile's own")
+	}
+	if c.FetchRate < 0 || c.ScrubRate < 0 {
+		return c, errors.New("--fetch-rate and --scrub-rate: use bytes per second, or 0 for the profile's own")
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
+	"strings"
 	"time"
 
 	"skerry/fsm"
@@ -35,10 +37,7 @@ func (r *replica) unwanted(s fsm.Stream, c fsm.Cut) bool { return c.Last < r.flo
 // reconsider lists anew which cuts are missing, after a change of the floors.
 // The caller holds mu.
 func (r *replica) reconsider() {
-	pending := map[segmentKey]bool{}
-	for _, c := range r.pending {
-		pending[segmentKey{c.Stream, c.Cut.First}] = true
-	}
+	pending := r.isPending()
 	for _, s := range dropStreams {
 		for _, c := range r.state.Cuts(s) {
 			key := segmentKey{s, c.First}
@@ -173,6 +172,8 @@ func (s *segments) drop(stream fsm.Stream, before fsm.Seq) error {
 	if !s.unlist(stream, before) && s.dropped[stream] == before {
 		return nil
 	}
+	s.files.Lock()
+	defer s.files.Unlock()
 	names, err := s.disk.List(segmentDir(stream))
 	if err != nil {
 		return err
@@ -187,6 +188,9 @@ func (s *segments) drop(stream fsm.Stream, before fsm.Seq) error {
 			return err
 		}
 		removed = true
+		if strings.HasSuffix(name, rottenSuffix) {
+			s.countRotten(-1)
+		}
 	}
 	if removed {
 		if err := s.disk.SyncDir(segmentDir(stream)); err != nil {
@@ -202,29 +206,27 @@ func (s *segments) drop(stream fsm.Stream, before fsm.Seq) error {
 func (s *segments) unlist(stream fsm.Stream, before fsm.Seq) (any bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for key, c := range s.have {
-		if key.stream != stream || c.Last >= before {
-			continue
-		}
-		any = true
-		delete(s.have, key)
-		delete(s.sizes, key)
-		if o, ok := s.open[key]; ok && o.users == 0 {
-			delete(s.open, key)
-			_ = o.file.Close() // read only
-		}
+	stays := func(list []*held) []*held {
+		return slices.DeleteFunc(list, func(h *held) bool {
+			goes := h.stream == stream && h.last < before
+			if goes {
+				any = true
+				s.closeIdle(h)
+			}
+			return goes
+		})
 	}
+	s.lists[stream], s.retired = stays(s.lists[stream]), stays(s.retired)
 	return any
 }
 
-// bytesOf is how much the files of a stream take.
+// bytesOf is how much the files of a stream take: those whose footer was read,
+// which soon after a start are all.
 func (s *segments) bytesOf(stream fsm.Stream) (bytes int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for key, size := range s.sizes {
-		if key.stream == stream {
-			bytes += size
-		}
+	for _, h := range s.lists[stream] {
+		bytes += h.stats.Size
 	}
 	return bytes
 }

@@ -14,12 +14,12 @@ import (
 const (
 	FetchChunk  = fetchChunk
 	FrameHeader = frameHeader
+	FileIDSize  = fileIDSize
 )
 
 var (
-	AppendResult         = appendResult
-	ParseResult          = parseResult
-	AppendSegmentRequest = appendSegmentRequest
+	AppendResult = appendResult
+	ParseResult  = parseResult
 )
 
 // FrameStore is the store of open frames' bytes.
@@ -46,8 +46,8 @@ func (f FrameStore) CloseHead() { f.s.closeHead() }
 // Sync makes all durable.
 func (f FrameStore) Sync() error { return f.s.sync() }
 
-// ServeSegment answers a request for a piece of a segment.
-func (n *Node) ServeSegment(b []byte) ([]byte, error) { return n.serveSegment(b) }
+// ServeFile answers a request for a piece of a file.
+func (n *Node) ServeFile(b []byte) ([]byte, error) { return n.serveFile(b) }
 
 // Replica is a raft.FSM whose segments nobody writes.
 type Replica struct{ *replica }
@@ -75,3 +75,17 @@ var ErrTransferStuck = errTransferStuck
 
 // SeenServers is how many servers the site remembers.
 func (n *Node) SeenServers() int { return len(n.replica.seen()) }
+
+// FileID is an encoded fileID.
+func FileID(first, last fsm.Seq, size int64, check uint32) []byte {
+	return fileID{first, last, size, check}.append(nil)
+}
+
+// AppendFileRequest encodes a request; begun is an encoded fileID, nil for none.
+func AppendFileRequest(b []byte, s fsm.Stream, seq fsm.Seq, begun []byte, offset int64) []byte {
+	q := fileRequest{stream: s, seq: seq, offset: offset}
+	if begun != nil {
+		q.begun = parseFileID(begun)
+	}
+	return q.append(b)
+}

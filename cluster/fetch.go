@@ -1,17 +1,16 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"path"
+	"slices"
 	"strings"
 	"time"
-
-	"github.com/hashicorp/raft"
 
 	"skerry/cluster/disk"
 	"skerry/cluster/transport"
@@ -20,62 +19,26 @@ import (
 )
 
 const (
-	fetchChunk = 1 << 20 // bytes of a segment asked for at once
 	fetchPause = time.Second
+	// maxFetched bounds the size of a file that a peer may offer.
+	maxFetched = 1 << 30
 )
-
-// segmentRequest is the body of callSegment: stream u8, first u64, last u64,
-// digest 2 x u64, day u32, offset u64, all little-endian. The answer is the
-// file's size u64 and up to fetchChunk bytes from offset.
-const segmentRequestSize = 1 + 8 + 8 + 16 + 4 + 8
-
-func appendSegmentRequest(b []byte, s fsm.Stream, c fsm.Cut, offset int64) []byte {
-	b = append(b, byte(s))
-	for _, v := range []uint64{uint64(c.First), uint64(c.Last), c.Digest[0], c.Digest[1]} {
-		b = binary.LittleEndian.AppendUint64(b, v)
-	}
-	b = binary.LittleEndian.AppendUint32(b, uint32(c.Day))
-	return binary.LittleEndian.AppendUint64(b, uint64(offset))
-}
-
-func (n *Node) serveSegment(b []byte) ([]byte, error) {
-	if len(b) != segmentRequestSize {
-		return nil, errShort
-	}
-	u := func(at int) uint64 { return binary.LittleEndian.Uint64(b[at:]) }
-	c := fsm.Cut{First: fsm.Seq(u(1)), Last: fsm.Seq(u(9)), Digest: fsm.RowDigest{u(17), u(25)}, Day: int32(binary.LittleEndian.Uint32(b[33:]))}
-	seg, release, err := n.replica.segments.use(fsm.Stream(b[0]), c)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	// Whoever has more than there is hears the size, and finds out that it
-	// began with another file.
-	offset := int64(min(u(37), uint64(seg.size)))
-	chunk := make([]byte, min(fetchChunk, seg.size-offset))
-	if _, err := io.ReadFull(io.NewSectionReader(seg.file, offset, int64(len(chunk))), chunk); err != nil {
-		return nil, err
-	}
-	return append(binary.LittleEndian.AppendUint64(make([]byte, 0, 8+len(chunk)), uint64(seg.size)), chunk...), nil
-}
 
 // fetchMissing brings rows that this node lacks from its peers until ctx is
 // done.
 func (n *Node) fetchMissing(ctx context.Context) {
+	turn := 0 // where a pass begins: behind what held up the last one
 	for {
 		changed := n.replica.closing.wait()
-		stuck := false
-		for _, m := range n.replica.missingCuts() {
-			if err := n.fetchCut(ctx, m.stream, m.cut); err != nil {
-				if ctx.Err() != nil {
-					return
-				}
-				stuck = true
-				n.log.Warn("a segment was not fetched", "stream", m.stream, "first", m.cut.First, "err", err)
-			}
+		err := n.fetchPass(ctx, &turn)
+		if n.fetchFrames(ctx) && err == nil {
+			err = fmt.Errorf("open frames: %w", ErrMissing)
 		}
-		stuck = n.fetchFrames(ctx) || stuck
-		if stuck {
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			n.log.Warn("rows were not fetched", "err", err)
 			if pause(ctx, fetchPause) != nil {
 				return
 			}
@@ -89,132 +52,270 @@ func (n *Node) fetchMissing(ctx context.Context) {
 	}
 }
 
+// fetchPass tries each missing cut once, until peers do not answer. It returns
+// the first error.
+func (n *Node) fetchPass(ctx context.Context, turn *int) (first error) {
+	list := n.replica.missingCuts()
+	for i := range list {
+		at := (*turn + i) % len(list)
+		m := list[at]
+		if !n.replica.isMissing(m) {
+			continue // it came with another
+		}
+		err := n.fetchCut(ctx, m.stream, m.cut)
+		if err == nil {
+			continue
+		}
+		if first == nil {
+			first = fmt.Errorf("%s %d to %d: %w", m.stream, m.cut.First, m.cut.Last, err)
+		}
+		if !errors.Is(err, ErrMissing) {
+			*turn = at + 1
+			return first
+		}
+	}
+	return first
+}
+
 type missingCut struct {
 	stream fsm.Stream
 	cut    fsm.Cut
 }
 
+// missingCuts are the cuts whose rows this node lacks, by stream and seq.
 func (r *replica) missingCuts() []missingCut {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	var list []missingCut
+	list := make([]missingCut, 0, len(r.missing))
 	for k, c := range r.missing {
 		list = append(list, missingCut{k.stream, c})
 	}
+	slices.SortFunc(list, func(a, b missingCut) int {
+		return cmp.Or(cmp.Compare(a.stream, b.stream), cmp.Compare(a.cut.First, b.cut.First))
+	})
 	return list
 }
 
-// fetchCut brings one cut's file; what a peer that went away gave of it is
-// kept, and the next goes on from there only if it holds the same file.
+func (r *replica) isMissing(m missingCut) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	c, ok := r.missing[segmentKey{m.stream, m.cut.First}]
+	return ok && c == m.cut
+}
+
+// fetchCut brings a file that holds one cut's rows, and with it what else of
+// the file is missing. Peers are asked in turns, so that the work is shared.
 func (n *Node) fetchCut(ctx context.Context, s fsm.Stream, c fsm.Cut) error {
 	err := ErrMissing
-	for _, p := range n.otherServers() {
+	peers := n.otherServers()
+	for i := range peers {
+		n.fetchTurn++
+		p := peers[(n.fetchTurn+i)%len(peers)]
 		if err = n.fetchFrom(ctx, p, s, c); err == nil {
-			if err := n.dropParts(s, c); err != nil {
-				n.log.Warn("parts of a fetched segment were not removed", "err", err)
+			n.replica.scrubbed.fetched.Add(1)
+			if err := n.dropParts(s); err != nil {
+				n.log.Warn("parts of a fetched file were not removed", "err", err)
 			}
-			n.log.Info("fetched a segment", "stream", s, "first", c.First, "last", c.Last, "from", nodeName(p.ID))
+			n.log.Info("fetched rows", "stream", s, "first", c.First, "last", c.Last, "from", nodeName(p.ID))
 			return nil
+		}
+		if ctx.Err() != nil {
+			return err
 		}
 	}
 	return err
 }
 
+// fetchFrom brings a file from one peer. What came before is kept, and the next
+// goes on from there if it has the same file.
 func (n *Node) fetchFrom(ctx context.Context, p transport.Peer, s fsm.Stream, c fsm.Cut) error {
-	part := partName(s, c, p.ID)
-	f, err := n.disk.Open(part)
-	if errors.Is(err, fs.ErrNotExist) {
-		f, err = n.disk.Create(part)
+	d := download{n: n, peer: p, stream: s, seq: c.First}
+	if err := d.resume(); err != nil {
+		return err
+	}
+	err := d.run(ctx)
+	if err == nil {
+		err = d.file.Sync()
 	}
 	if err != nil {
-		return err
+		return errors.Join(err, d.close())
 	}
-	err = n.download(ctx, p, s, c, f)
-	var seg *segment.Segment
-	if err == nil {
-		var size int64
-		if size, err = f.Size(); err == nil {
-			if seg, err = segment.Open(f, size); err == nil {
-				err = seg.Verify(c)
-			}
-		}
-		if err == nil {
-			err = f.Sync()
-		} else {
-			err = errors.Join(err, f.Truncate(0)) // begin again next time
+	err = n.accept(ctx, &d)
+	if err != nil && ctx.Err() == nil {
+		// Its bytes are wrong: begin again next time, and let the peer look.
+		err = errors.Join(err, n.disk.Remove(partName(s, d.id)))
+		if isRot(err) || errors.Is(err, segment.ErrOtherRows) {
+			_, _ = n.call(ctx, p, callSuspect, d.id.append([]byte{byte(s)})) // it finds out by itself, later
 		}
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	name := segmentName(s, c)
-	if err := n.disk.Rename(part, name); err != nil {
-		return err
-	}
-	if err := n.disk.SyncDir(segmentDir(s)); err != nil {
-		return err
-	}
-	return n.replica.fetched(s, c)
+	return errors.Join(err, d.close())
+}
+
+// download is a file on its way from a peer.
+type download struct {
+	n      *Node
+	peer   transport.Peer
+	stream fsm.Stream
+	seq    fsm.Seq // that the file is to hold
+	id     fileID
+	file   disk.File // nil before the first bytes
+	have   int64
 }
 
 const partSuffix = ".part"
 
-// partName is where a segment is gathered from one peer.
-func partName(s fsm.Stream, c fsm.Cut, from raft.ServerID) string {
-	return fmt.Sprintf("%s.%x%s", segmentName(s, c), fsm.HashString(string(from)), partSuffix)
+// partName is where a file is gathered.
+func partName(s fsm.Stream, id fileID) string {
+	return fmt.Sprintf("%s/%020d-%020d.%d-%08x%s", segmentDir(s), id.first, id.last, id.size, id.check, partSuffix)
 }
 
-// dropParts removes what was gathered of a cut that is here now.
-func (n *Node) dropParts(s fsm.Stream, c fsm.Cut) error {
+func parsePartName(name string) (id fileID, ok bool) {
+	_, err := fmt.Sscanf(name, "%020d-%020d.%d-%08x"+partSuffix, &id.first, &id.last, &id.size, &id.check)
+	return id, err == nil && strings.HasSuffix(partName(fsm.Readings, id), "/"+name)
+}
+
+// resume opens what was gathered before of a file that holds the seq.
+func (d *download) resume() error {
+	names, err := d.n.disk.List(segmentDir(d.stream))
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		id, ok := parsePartName(name)
+		if !ok || d.seq < id.first || d.seq > id.last {
+			continue
+		}
+		return d.open(id)
+	}
+	return nil
+}
+
+func (d *download) open(id fileID) error {
+	name := partName(d.stream, id)
+	f, err := d.n.disk.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		f, err = d.n.disk.Create(name)
+	}
+	if err != nil {
+		return err
+	}
+	have, err := f.Size()
+	if err == nil && have > id.size {
+		have, err = 0, f.Truncate(0)
+	}
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	d.id, d.file, d.have = id, f, have
+	return nil
+}
+
+func (d *download) close() error {
+	if d.file == nil {
+		return nil
+	}
+	return d.file.Close()
+}
+
+// run asks for piece after piece.
+func (d *download) run(ctx context.Context) error {
+	for d.file == nil || d.have < d.id.size {
+		q := fileRequest{stream: d.stream, seq: d.seq, begun: d.id, offset: d.have}
+		b, err := d.n.call(ctx, d.peer, callFile, q.append(nil))
+		if err != nil {
+			return err
+		}
+		if len(b) < fileIDSize {
+			return errShort
+		}
+		id, piece := parseFileID(b), b[fileIDSize:]
+		if id != d.id {
+			if err := d.turnTo(id); err != nil {
+				return err
+			}
+			if d.have > 0 { // of an earlier try with this very file
+				continue
+			}
+		}
+		if len(piece) == 0 || int64(len(piece)) > d.id.size-d.have {
+			return errShort
+		}
+		if _, err := d.file.Write(piece); err != nil {
+			return err
+		}
+		d.have += int64(len(piece))
+		if err := d.n.fetchPace.take(ctx, len(piece)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// turnTo goes on with another file: the peer does not have the one begun with,
+// which may be merged by now.
+func (d *download) turnTo(id fileID) error {
+	if id.first > d.seq || id.last < d.seq || id.size < 1 || id.size > maxFetched {
+		return fmt.Errorf("the peer's file is of %d to %d and has %d bytes", id.first, id.last, id.size)
+	}
+	if err := d.close(); err != nil {
+		return err
+	}
+	d.file = nil
+	if err := d.n.fits(id.size); err != nil {
+		return err
+	}
+	return d.open(id)
+}
+
+// accept takes a gathered file into use if it holds what the cuts say. It takes
+// the place of smaller ones; where it would split one, only what is missing is
+// taken out of it.
+func (n *Node) accept(ctx context.Context, d *download) error {
+	r := n.replica
+	seg, err := segment.Open(d.file, d.id.size)
+	if err != nil {
+		return err
+	}
+	c := seg.Cut()
+	if seg.Stream() != d.stream || c.First != d.id.first || c.Last != d.id.last {
+		return fmt.Errorf("%w: it holds %s %d to %d", segment.ErrOtherRows, seg.Stream(), c.First, c.Last)
+	}
+	span, whole := r.spanning(d.stream, c.First, c.Last)
+	if !whole {
+		span = c // this node has not applied all of its cuts, or dropped some
+	}
+	if err := seg.Verify(span); err != nil {
+		return err
+	}
+	if whole && !r.segments.splits(d.stream, c.First, c.Last) {
+		if err := r.segments.place(partName(d.stream, d.id), d.stream, span); err != nil {
+			return err
+		}
+	} else {
+		for _, c := range r.missingIn(d.stream, c.First, c.Last) {
+			err := r.segments.write(d.stream, c, func(w io.Writer) error { return mergeInto(ctx, w, n.cfg.Site, d.stream, c, []*segment.Segment{seg}) })
+			if err != nil {
+				return err
+			}
+		}
+	}
+	r.refound(d.stream, c.First, c.Last)
+	return nil
+}
+
+// dropParts removes what was gathered of files whose rows are here now.
+func (n *Node) dropParts(s fsm.Stream) error {
 	names, err := n.disk.List(segmentDir(s))
 	if err != nil {
 		return err
 	}
-	whole := path.Base(segmentName(s, c))
 	for _, name := range names {
-		if strings.HasPrefix(name, whole) && strings.HasSuffix(name, partSuffix) {
+		id, ok := parsePartName(name)
+		if ok && len(n.replica.missingIn(s, id.first, id.last)) == 0 {
 			err = errors.Join(err, n.disk.Remove(segmentDir(s)+"/"+name))
 		}
 	}
 	return err
-}
-
-func (n *Node) download(ctx context.Context, p transport.Peer, s fsm.Stream, c fsm.Cut, f disk.File) error {
-	for {
-		have, err := f.Size()
-		if err != nil {
-			return err
-		}
-		b, err := n.call(ctx, p, callSegment, appendSegmentRequest(nil, s, c, have))
-		if err != nil {
-			return err
-		}
-		if len(b) < 8 {
-			return errShort
-		}
-		size := int64(binary.LittleEndian.Uint64(b))
-		if _, err := f.Write(b[8:]); err != nil {
-			return err
-		}
-		if have+int64(len(b)-8) >= size {
-			return nil
-		}
-		if len(b) == 8 {
-			return errShort
-		}
-	}
-}
-
-// fetched lists a file that was brought.
-func (r *replica) fetched(s fsm.Stream, c fsm.Cut) error {
-	if !r.segments.adopt(s, c) {
-		return fmt.Errorf("segment %d to %d: %w", c.First, c.Last, segment.ErrDamaged)
-	}
-	r.mu.Lock()
-	r.covered(s, c)
-	r.mu.Unlock()
-	r.closing.notify()
-	return nil
 }
 
 // fetchFrames brings the bytes of open frames; it reports whether some are
@@ -235,6 +336,9 @@ func (n *Node) fetchFrames(ctx context.Context) (stuck bool) {
 			}
 			if err := r.fetchedFrame(seq, b); err != nil {
 				n.log.Warn("a fetched frame was not kept", "seq", seq, "err", err)
+			}
+			if n.fetchPace.take(ctx, len(b)) != nil {
+				return true
 			}
 			break
 		}

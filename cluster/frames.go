@@ -115,8 +115,12 @@ func (s *frameStore) load(name string, want map[fsm.Seq]*fsm.Frame) error {
 	ff := &frameFile{name: name, file: f}
 	for off := int64(0); ; {
 		seq, jpeg, err := readFrame(f, off, size)
+		if errors.Is(err, errFrameDamaged) {
+			off += frameHeader + int64(len(jpeg))
+			continue // it is fetched; others may follow
+		}
 		if err != nil {
-			break // torn or damaged: what follows cannot be found
+			break // torn, or its length is damaged: what follows cannot be found
 		}
 		place := framePlace{ff, off + frameHeader, uint32(len(jpeg))}
 		off += frameHeader + int64(len(jpeg))
@@ -141,6 +145,9 @@ func (s *frameStore) load(name string, want map[fsm.Seq]*fsm.Frame) error {
 	return nil
 }
 
+var errFrameDamaged = errors.New("frame record is damaged")
+
+// readFrame reads the record at off. Of errFrameDamaged the length may be true.
 func readFrame(f io.ReaderAt, off, size int64) (fsm.Seq, []byte, error) {
 	var h [frameHeader]byte
 	if off+frameHeader > size {
@@ -158,7 +165,7 @@ func readFrame(f io.ReaderAt, off, size int64) (fsm.Seq, []byte, error) {
 		return 0, nil, err
 	}
 	if crc32.Checksum(jpeg, castagnoli) != binary.LittleEndian.Uint32(h[12:]) {
-		return 0, nil, errors.New("frame record is damaged")
+		return 0, jpeg, errFrameDamaged
 	}
 	return fsm.Seq(binary.LittleEndian.Uint64(h[:])), jpeg, nil
 }
@@ -255,6 +262,18 @@ func (s *frameStore) jpeg(seq fsm.Seq) ([]byte, error) {
 		return nil, fmt.Errorf("frame %d: %w", seq, err)
 	}
 	return b, nil
+}
+
+// check compares a frame's bytes on disk with what the state says of them.
+func (s *frameStore) check(f fsm.Frame) error {
+	b, err := s.jpeg(f.Seq)
+	if err != nil {
+		return err
+	}
+	if sha256.Sum256(b) != f.SHA256 {
+		return fmt.Errorf("frame %d: %w", f.Seq, errFrameDamaged)
+	}
+	return nil
 }
 
 // drop forgets frames that are durable elsewhere, and removes files that hold

@@ -44,7 +44,7 @@ func TestFramesComeBackAsTheSnapshotListsThem(t *testing.T) {
 		{"behind one of an earlier head that was fetched late", []fsm.Seq{4, 1, 5}, nil, []fsm.Seq{4, 5}, nil, 3 * recordSize},
 		{"in front of a torn tail", []fsm.Seq{1, 2}, truncated(2*recordSize - 3), []fsm.Seq{1, 2}, []fsm.Seq{2}, recordSize},
 		{"in front of a torn header", []fsm.Seq{1, 2}, truncated(recordSize + 5), []fsm.Seq{1, 2}, []fsm.Seq{2}, recordSize},
-		{"in front of a damaged picture", []fsm.Seq{1, 2, 3}, flipped(recordSize + cluster.FrameHeader + 2), []fsm.Seq{1, 2, 3}, []fsm.Seq{2, 3}, recordSize},
+		{"around a damaged picture", []fsm.Seq{1, 2, 3}, flipped(recordSize + cluster.FrameHeader + 2), []fsm.Seq{1, 2, 3}, []fsm.Seq{2}, 3 * recordSize},
 		{"in front of a damaged length", []fsm.Seq{1, 2, 3}, flipped(recordSize + 11), []fsm.Seq{1, 2, 3}, []fsm.Seq{2, 3}, recordSize},
 		{"not one under another's number", []fsm.Seq{1, 2}, flipped(0), []fsm.Seq{1, 2}, []fsm.Seq{1}, 2 * recordSize},
 	} {

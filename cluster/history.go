@@ -23,10 +23,11 @@ func encodeClosed(w io.Writer, site string, c *fsm.Closed, frames *frameStore) e
 	return err
 }
 
-// part is a piece of a stream's history, from memory or from a segment.
+// part is a piece of a stream's history: a cut in memory, a file of one or more
+// cuts, or a cut whose rows are not here.
 type part struct {
-	cut    fsm.Cut
-	memory *fsm.Closed // nil: in a segment
+	cut    fsm.Cut     // of several cuts, what one of them all would be
+	memory *fsm.Closed // nil: in a file, or missing
 }
 
 // history is a stream's readings or frames at one moment: closed parts, then
@@ -37,6 +38,7 @@ type history struct {
 	names  fsm.Names
 	frames []fsm.Frame // open
 	erased fsm.Erasures
+	kept   fsm.Seq // the site has dropped what is before, also where a file has it
 }
 
 // gone reports that a row was erased, in its file or not yet.
@@ -49,21 +51,45 @@ func (r *replica) history(s fsm.Stream, from fsm.Seq) history {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	var h history
-	cuts := r.state.Cuts(s)
-	i := sort.Search(len(cuts), func(i int) bool { return cuts[i].Last >= from })
 	memory := map[fsm.Seq]*fsm.Closed{}
 	for _, c := range r.pending {
 		if c.Stream == s {
 			memory[c.Cut.First] = c
 		}
 	}
-	for _, c := range cuts[i:] {
-		h.closed = append(h.closed, part{c, memory[c.First]})
+	cuts := r.state.Cuts(s)
+	files := r.segments.listed(s, from)
+	i := sort.Search(len(cuts), func(i int) bool { return cuts[i].Last >= from })
+	if len(files) > 0 {
+		// The first file may begin with cuts before from.
+		i = min(i, sort.Search(len(cuts), func(i int) bool { return cuts[i].First >= files[0].first }))
+	}
+	for i < len(cuts) {
+		p := part{cuts[i], memory[cuts[i].First]}
+		i++
+		for len(files) > 0 && files[0].last < p.cut.First {
+			files = files[1:]
+		}
+		if len(files) > 0 && p.memory == nil && files[0].covers(p.cut) {
+			for ; i < len(cuts) && files[0].covers(cuts[i]); i++ {
+				p.cut = joined(p.cut, cuts[i])
+			}
+			p.cut.First, p.cut.Last = files[0].first, files[0].last
+		}
+		h.closed = append(h.closed, p)
 	}
 	h.head, h.names = r.state.Head()
 	h.frames = r.state.OpenFrames()
 	h.erased, _ = r.state.Erasures()
+	h.kept = r.state.RetainedFrom(s)
 	return h
+}
+
+// joined is the cut that two neighbours would be as one.
+func joined(a, b fsm.Cut) fsm.Cut {
+	a.Last = b.Last
+	a.Digest.Add(b.Digest)
+	return a
 }
 
 // decodedCache keeps the last segment that was read whole: pages in seq order
@@ -76,7 +102,7 @@ type decodedCache struct {
 }
 
 // rows returns a part's rows in seq order; they are shared.
-func (r *replica) rows(p part) (*fsm.Rows, *fsm.Names, error) {
+func (r *replica) rows(p part) (rows *fsm.Rows, names *fsm.Names, err error) {
 	if p.memory != nil {
 		return &p.memory.Rows, &p.memory.Names, nil
 	}
@@ -86,12 +112,10 @@ func (r *replica) rows(p part) (*fsm.Rows, *fsm.Names, error) {
 	if c.rows != nil && c.cut == p.cut {
 		return c.rows, c.names, nil
 	}
-	seg, release, err := r.segments.use(fsm.Readings, p.cut)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer release()
-	rows, names, err := seg.All()
+	err = r.withSegment(fsm.Readings, p.cut, func(seg *openSegment) error {
+		rows, names, err = seg.All()
+		return err
+	})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -102,6 +126,7 @@ func (r *replica) rows(p part) (*fsm.Rows, *fsm.Names, error) {
 // after returns up to limit readings with seq > after, in seq order.
 func (r *replica) after(ctx context.Context, after fsm.Seq, limit int) ([]fsm.Reading, error) {
 	h := r.history(fsm.Readings, after+1)
+	after = max(after, h.kept-1)
 	var out []fsm.Reading
 	take := func(rows *fsm.Rows, names *fsm.Names) {
 		i := 0
@@ -135,6 +160,7 @@ func (r *replica) after(ctx context.Context, after fsm.Seq, limit int) ([]fsm.Re
 func (r *replica) framesAfter(ctx context.Context, after fsm.Seq, limit int) ([]fsm.Frame, error) {
 	h := r.history(fsm.Frames, after+1)
 	var out []fsm.Frame
+	after = max(after, h.kept-1)
 	take := func(frames []fsm.Frame) {
 		for _, f := range frames {
 			if f.Seq > after && len(out) < limit && !h.gone(fsm.Frames, f.Device, f.Seq) {
@@ -159,16 +185,15 @@ func (r *replica) framesAfter(ctx context.Context, after fsm.Seq, limit int) ([]
 	return out, nil
 }
 
-func (r *replica) framesOf(p part) ([]fsm.Frame, error) {
+func (r *replica) framesOf(p part) (frames []fsm.Frame, err error) {
 	if p.memory != nil {
 		return p.memory.Frames, nil
 	}
-	seg, release, err := r.segments.use(fsm.Frames, p.cut)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	return seg.Frames()
+	err = r.withSegment(fsm.Frames, p.cut, func(seg *openSegment) error {
+		frames, err = seg.Frames()
+		return err
+	})
+	return frames, err
 }
 
 // frameBytes returns a frame's JPEG from the open frames or a segment.
@@ -178,13 +203,12 @@ func (r *replica) frameBytes(seq fsm.Seq) ([]byte, error) {
 		return b, err
 	}
 	h := r.history(fsm.Frames, seq)
-	if len(h.closed) == 0 || seq < h.closed[0].cut.First {
+	if len(h.closed) == 0 || seq < max(h.kept, h.closed[0].cut.First) {
 		return nil, ErrMissing
 	}
-	s, release, err := r.segments.use(fsm.Frames, h.closed[0].cut)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	return s.JPEG(seq)
+	err = r.withSegment(fsm.Frames, h.closed[0].cut, func(s *openSegment) error {
+		b, err = s.JPEG(seq)
+		return err
+	})
+	return b, err
 }

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,6 +57,11 @@ type Node struct {
 	identityMu sync.Mutex // guards id.Pledge, id.InSite and id.Format
 	id         identity
 
+	fetchTurn            int // the peer asked first, of fetchMissing alone
+	fetchPace, mergePace *pace
+	suspects             chan *held // files to be read soon
+	scrubAt              scrubPosition
+
 	runs      sync.WaitGroup // run, which Close awaits
 	work      jobs           // that Close awaits
 	closed    chan struct{}
@@ -84,6 +90,8 @@ func Open(cfg Config) (node *Node, err error) {
 	if cfg.SnapshotBytes > 0 {
 		n.profile.snapshotBytes = cfg.SnapshotBytes
 	}
+	n.fetchPace, n.mergePace = newPace(cmp.Or(cfg.FetchRate, n.profile.fetchBytes)), newPace(n.profile.mergeBytes)
+	n.suspects = make(chan *held, maxSuspects)
 	n.committer = newCommitter(n)
 	n.reads.n = n
 	var undo []func() error
@@ -156,6 +164,7 @@ func Open(cfg Config) (node *Node, err error) {
 		return nil, fmt.Errorf("start from %s: %w: if it is damaged, move the directory away and start with an empty one; the others bring the data back", cfg.Dir, err)
 	}
 	n.filter.Watch(n.raft)
+	n.replica.alone = func() bool { return len(n.otherServers()) == 0 }
 	n.replica.started(n.logs.DropOlder, n.keepLog)
 	undo = append(undo, func() error { return n.raft.Shutdown().Error() })
 	if err = n.beginAlone(); err != nil {
@@ -211,7 +220,7 @@ func (n *Node) run(ctx context.Context, failing <-chan struct{}, duties []Duty) 
 	duties = append([]Duty{n.membership, n.takeSurveys, n.mindSpace, n.tick}, duties...)
 	for _, work := range []func(context.Context){
 		func(ctx context.Context) { n.runDuties(ctx, duties) },
-		n.watchLeader, n.committer.run, n.replica.writeSegments, n.fetchMissing, n.takeSnapshots, n.joinSite, n.followLevel,
+		n.watchLeader, n.committer.run, n.replica.writeSegments, n.fetchMissing, n.mergeSegments, n.scrub, n.takeSnapshots, n.joinSite, n.followLevel,
 		n.mindRoom, n.removeDropped,
 		n.earnTrust, n.watchSeen,
 	} {
@@ -273,16 +282,6 @@ func (n *Node) Close() error {
 // Applied returns a channel that is closed when something is applied after the
 // call. Read what you wait for after taking the channel.
 func (n *Node) Applied() <-chan struct{} { return n.replica.applied.wait() }
-
-// SegmentFile is the path of this node's own durable Parquet file whose rows
-// are exactly the cut, if it has one.
-func (n *Node) SegmentFile(s fsm.Stream, c fsm.Cut) (path string, ok bool) {
-	if !n.replica.segments.has(s, c) {
-		return "", false
-	}
-	path = n.disk.Path(segmentName(s, c))
-	return path, path != ""
-}
 
 // Name is the node's name.
 func (n *Node) Name() string { return n.cfg.Name }

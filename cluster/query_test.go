@@ -17,7 +17,7 @@ import (
 func TestAPageOpensTheFilesThatMayHoldIt(t *testing.T) {
 	const files = 100 // more than are held open
 	synctest.Test(t, func(t *testing.T) {
-		site := clustertest.Open(t, 1, nil)
+		site := clustertest.Open(t, 1, nil, unmerged)
 		m := site.Nodes[0]
 		for file := range files {
 			m.MustPropose(clustertest.Reading(t, "d", "r", int64(file)*1e6, float64(file)))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sort"
 	"sync"
 	"sync/atomic"
 
@@ -14,6 +15,12 @@ import (
 	"skerry/cluster/disk"
 	"skerry/fsm"
 )
+
+// segmentKey names a cut: one cut of a stream begins at first.
+type segmentKey struct {
+	stream fsm.Stream
+	first  fsm.Seq
+}
 
 // replica is the state and this node's files of it: the raft.FSM. It holds the
 // one lock on the state.
@@ -59,8 +66,9 @@ type replica struct {
 	grown         int64  // bytes of entries applied since the last snapshot
 	snapshotAt    uint64 // index of the last snapshot that was kept
 	decoded       decodedCache
-	spans         spans
 	order         nameOrder
+	scrubbed      scrubCounts
+	alone         func() bool   // no other server has what this one has; nil in tests
 	queries       chan struct{} // holds one of each query that runs
 	scans         chan struct{} // holds one of each scan that holds a file's rows
 }
@@ -145,12 +153,39 @@ func (r *replica) keep(a *fsm.Applied) error {
 			continue
 		}
 		r.pending = append(r.pending, c)
+		if h := r.segments.covering(c.Stream, c.Cut); h != nil { // damaged: these rows are written again
+			if err := r.segments.setAside(h); err != nil {
+				return err
+			}
+			r.lost(h)
+		}
 		select {
 		case r.cutMade <- struct{}{}:
 		default:
 		}
 	}
 	return nil
+}
+
+// lost notes that the rows of a file are not here any more, but for those that
+// others hold. The caller holds mu.
+func (r *replica) lost(h *held) {
+	pending := r.isPending()
+	cuts := r.state.Cuts(h.stream)
+	for i := sort.Search(len(cuts), func(i int) bool { return cuts[i].Last >= h.first }); i < len(cuts) && cuts[i].First <= h.last; i++ {
+		if key := (segmentKey{h.stream, cuts[i].First}); !pending[key] && !r.segments.has(h.stream, cuts[i]) {
+			r.missing[key] = cuts[i]
+		}
+	}
+}
+
+// isPending tells which cuts are in memory. The caller holds mu.
+func (r *replica) isPending() map[segmentKey]bool {
+	pending := map[segmentKey]bool{}
+	for _, c := range r.pending {
+		pending[segmentKey{c.Stream, c.Cut.First}] = true
+	}
+	return pending
 }
 
 // covered notes that a cut's rows are durable here. The caller holds mu.
@@ -271,13 +306,10 @@ func (r *replica) replace(state *fsm.State) error {
 		r.missingFrames[f.Seq] = f
 	}
 	r.missing = map[segmentKey]fsm.Cut{}
-	pending := map[segmentKey]bool{}
-	for _, c := range r.pending {
-		pending[segmentKey{c.Stream, c.Cut.First}] = true
-	}
+	pending := r.isPending()
 	for _, s := range []fsm.Stream{fsm.Readings, fsm.Frames} {
 		for _, c := range state.Cuts(s) {
-			if key := (segmentKey{s, c.First}); !pending[key] && !r.segments.has(s, c) && !r.segments.adopt(s, c) {
+			if key := (segmentKey{s, c.First}); !pending[key] && !r.segments.has(s, c) {
 				r.missing[key] = c
 			}
 		}

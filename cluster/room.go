@@ -116,6 +116,23 @@ func judgeRoom(was roomState, free, reserve int64, held bool) roomState {
 	return roomOK
 }
 
+// fits tells whether bytes of what can wait fit on the disk without making the
+// node short of room.
+func (n *Node) fits(bytes int64) error {
+	space, err := n.reserve.Space()
+	if err != nil {
+		return err
+	}
+	beside := space.Free - n.reserve.Size()
+	if !n.reserve.Held() {
+		beside -= n.reserve.Size()
+	}
+	if beside < bytes {
+		return fmt.Errorf("%d bytes are free on the disk beside the reserve, and %d are needed: it waits for room", max(beside, 0), bytes)
+	}
+	return nil
+}
+
 func (r *room) get() roomState {
 	r.mu.Lock()
 	defer r.mu.Unlock()

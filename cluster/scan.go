@@ -131,6 +131,9 @@ func (s *Scanner) load(ctx context.Context, last fsm.Seq) error {
 	s.drop()
 	h := s.r.history(fsm.Readings, s.next)
 	s.erased = h.erased
+	if s.next < h.kept && s.next <= last {
+		s.skip(min(h.kept, last+1))
+	}
 	for _, p := range h.closed {
 		if p.cut.First > last {
 			break

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 
 	"skerry/fsm"
 	"skerry/fsm/segment"
@@ -38,7 +37,7 @@ func (s *span) mayHold(ask *segment.Ask) bool {
 // series reads what is asked for. Errors: ErrMissing, those of ctx and files.
 func (r *replica) series(ctx context.Context, ask seriesAsk) error {
 	h := r.history(fsm.Readings, 1)
-	ask.After = h.erased.Of(fsm.Readings, ask.Device)
+	ask.After = max(h.erased.Of(fsm.Readings, ask.Device), h.kept-1)
 	// What is in memory comes first: it costs no reading and narrows the rest.
 	var spans []span
 	for _, p := range h.closed {
@@ -80,12 +79,9 @@ func (r *replica) series(ctx context.Context, ask seriesAsk) error {
 }
 
 func (r *replica) runs(ctx context.Context, cut fsm.Cut, ask *seriesAsk) error {
-	seg, release, err := r.segments.use(fsm.Readings, cut)
-	if err != nil {
-		return err
-	}
-	defer release()
-	return seg.Runs(ctx, ask.Ask, func(run *segment.Run) bool { return ask.run(run, cut) })
+	return r.withSegment(fsm.Readings, cut, func(seg *openSegment) error {
+		return seg.Runs(ctx, ask.Ask, func(run *segment.Run) bool { return ask.run(run, cut) })
+	})
 }
 
 // ofMemory hands on the rows asked for. They are in seq order.
@@ -105,36 +101,13 @@ func (a *seriesAsk) ofMemory(rows *fsm.Rows, names *fsm.Names) {
 	}
 }
 
-// maxSpans bounds the spans that are known without opening files: 3 MB or so.
-const maxSpans = 16 << 10
-
-// spans knows what files may hold, so that a query opens no others.
-type spans struct {
-	mu   sync.Mutex
-	have map[fsm.Seq]span // by first seq
-}
-
-// spanOf is what the file of a cut of readings may hold.
+// spanOf is what the file of a part of the readings may hold; the file is opened
+// only if it never was.
 func (r *replica) spanOf(cut fsm.Cut) (span, error) {
-	k := &r.spans
-	k.mu.Lock()
-	s, ok := k.have[cut.First]
-	k.mu.Unlock()
-	if ok && s.cut == cut {
-		return s, nil
+	h := r.segments.exact(fsm.Readings, cut)
+	if h == nil {
+		return span{}, ErrMissing
 	}
-	seg, release, err := r.segments.use(fsm.Readings, cut)
-	if err != nil {
-		return span{}, err
-	}
-	defer release()
-	st := seg.Stats()
-	s = span{cut: cut, time: st.Time, device: st.Device}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.have == nil || len(k.have) >= maxSpans {
-		k.have = make(map[fsm.Seq]span) // all are in the files
-	}
-	k.have[cut.First] = s
-	return s, nil
+	stats, err := r.segments.statsOf(h)
+	return span{cut: cut, time: stats.Time, device: stats.Device}, err
 }

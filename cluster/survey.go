@@ -49,7 +49,7 @@ func (s standing) level() fsm.Level { return max(s.Level, fsm.FirstLevel) }
 func (n *Node) standing() standing {
 	st := standing{
 		Generation: n.generation(),
-		Applied:    n.replica.appliedIndex(), Missing: n.replica.missingCount(), Wall: n.cfg.Seams.Wall().UnixMicro(),
+		Applied:    n.replica.appliedIndex(), Missing: n.replica.missingCount() + n.replica.segments.unread(), Wall: n.cfg.Seams.Wall().UnixMicro(),
 	}
 	if n.knows > fsm.FirstLevel {
 		st.Level = n.knows

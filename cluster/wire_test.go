@@ -1,7 +1,9 @@
 package cluster_test
 
 import (
+	"bytes"
 	"encoding/hex"
+	"errors"
 	"reflect"
 	"testing"
 	"testing/synctest"
@@ -64,41 +66,55 @@ func segmentSite(tb testing.TB) (*clustertest.Member, fsm.Cut) {
 	return m, cut
 }
 
-func TestASegmentIsServedFromAnyOffset(t *testing.T) {
+func TestAFileIsServedFromAnyOffsetAndForAnySeqOfIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, cut := segmentSite(t)
+		ask := func(seq fsm.Seq, begun []byte, offset int64) ([]byte, error) {
+			return m.ServeFile(cluster.AppendFileRequest(nil, fsm.Readings, seq, begun, offset))
+		}
 		var whole []byte
 		m.Of().Wait("an answer", func() bool {
-			b, err := m.ServeSegment(cluster.AppendSegmentRequest(nil, fsm.Readings, cut, 0))
-			if err == nil {
-				whole = b
-			}
+			b, err := ask(cut.First, nil, 0)
+			whole = b
 			return err == nil
 		})
-		size := int64(len(whole) - 8)
+		id, file := whole[:cluster.FileIDSize], whole[cluster.FileIDSize:]
+		size := int64(len(file))
 		for offset, want := range map[int64]int64{0: size, 4: size - 4, size: 0, size + 1: 0, 1 << 62: 0, -1: 0} {
-			b, err := m.ServeSegment(cluster.AppendSegmentRequest(nil, fsm.Readings, cut, offset))
-			if err != nil || int64(len(b)-8) != want || string(b[8:]) != string(whole[8+size-want:]) {
-				t.Errorf("from %d on come %d bytes (%v), want the last %d", offset, len(b)-8, err, want)
+			b, err := ask(cut.Last, id, offset)
+			if err != nil || !bytes.Equal(b[:cluster.FileIDSize], id) || !bytes.Equal(b[cluster.FileIDSize:], file[size-want:]) {
+				t.Errorf("from %d on come %d bytes (%v), want the last %d", offset, len(b)-cluster.FileIDSize, err, want)
 			}
 		}
-		other := cut
-		other.Digest[0]++
-		if b, err := m.ServeSegment(cluster.AppendSegmentRequest(nil, fsm.Readings, other, 0)); err == nil {
-			t.Errorf("a cut that it does not have is answered with %d bytes", len(b))
+		other := bytes.Clone(id)
+		other[len(other)-1]++
+		if b, err := ask(cut.First, other, 4); err != nil || !bytes.Equal(b, whole) {
+			t.Errorf("who began with another file hears %d bytes (%v), want it from its beginning", len(b), err)
+		}
+		if b, err := ask(cut.Last+1, nil, 0); !errors.Is(err, cluster.ErrMissing) {
+			t.Errorf("a seq that is in no file is answered with %d bytes (%v)", len(b), err)
 		}
 	})
 }
 
-func FuzzServeSegment(f *testing.F) {
+func TestTheRequestForAFileHasTheseBytes(t *testing.T) {
+	begun := cluster.FileID(0x0102, 0x0304, 0x0506, 0x0708)
+	got := hex.EncodeToString(cluster.AppendFileRequest(nil, fsm.Frames, 0x1112, begun, 0x1314))
+	want := "01" + "1211000000000000" + "0201000000000000" + "0403000000000000" + "0605000000000000" + "08070000" + "1413000000000000"
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func FuzzServeFile(f *testing.F) {
 	m, cut := segmentSite(f)
 	f.Add([]byte{})
-	f.Add(cluster.AppendSegmentRequest(nil, fsm.Readings, cut, 0))
-	f.Add(cluster.AppendSegmentRequest(nil, fsm.Frames, cut, 1<<40))
-	f.Add(cluster.AppendSegmentRequest(nil, 255, cut, -1))
+	f.Add(cluster.AppendFileRequest(nil, fsm.Readings, cut.First, nil, 0))
+	f.Add(cluster.AppendFileRequest(nil, fsm.Frames, cut.First, nil, 1<<40))
+	f.Add(cluster.AppendFileRequest(nil, 255, 0, nil, -1))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		answer, err := m.ServeSegment(b)
-		if err == nil && (len(answer) < 8 || len(answer) > 8+cluster.FetchChunk) {
+		answer, err := m.ServeFile(b)
+		if err == nil && (len(answer) < cluster.FileIDSize || len(answer) > cluster.FileIDSize+cluster.FetchChunk) {
 			t.Errorf("an answer of %d bytes", len(answer))
 		}
 	})

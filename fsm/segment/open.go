@@ -20,6 +20,7 @@ type Segment struct {
 	r       io.ReaderAt
 	meta    Meta
 	stats   Stats
+	check   uint32 // CRC32C of the footer
 	columns []column
 	groups  []group
 }
@@ -37,7 +38,7 @@ type group struct {
 // ErrDamaged, errors of r.
 func Open(r io.ReaderAt, size int64) (s *Segment, err error) {
 	defer rescue(&err)
-	footer, err := readFooter(r, size)
+	footer, check, err := readFooter(r, size)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +46,7 @@ func Open(r io.ReaderAt, size int64) (s *Segment, err error) {
 	if err := unmarshal(footer, &m); err != nil {
 		return nil, err
 	}
-	s = &Segment{r: r}
+	s = &Segment{r: r, check: check}
 	if s.meta, err = parseMeta(m.KeyValueMetadata); err != nil {
 		return nil, err
 	}
@@ -95,37 +96,38 @@ func parseSums(s string, n int) ([]uint32, error) {
 	return list, nil
 }
 
-// readFooter returns the footer after its checksum held.
-func readFooter(r io.ReaderAt, size int64) ([]byte, error) {
+// readFooter returns the footer and its checksum after that held.
+func readFooter(r io.ReaderAt, size int64) ([]byte, uint32, error) {
 	const tail = 4 + len(magic)
 	if size < int64(len(magic)+tail) {
-		return nil, damaged("%d bytes are no file", size)
+		return nil, 0, damaged("%d bytes are no file", size)
 	}
 	var end [tail]byte
 	if err := readAt(r, end[:], size-int64(tail)); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if string(end[4:]) != magic {
-		return nil, damaged("it does not end as a Parquet file")
+		return nil, 0, damaged("it does not end as a Parquet file")
 	}
 	n := int64(binary.LittleEndian.Uint32(end[:4]))
 	if n > maxFooter || n > size-int64(len(magic)+tail) {
-		return nil, damaged("footer of %d bytes", n)
+		return nil, 0, damaged("footer of %d bytes", n)
 	}
 	footer := make([]byte, n)
 	if err := readAt(r, footer, size-int64(tail)-n); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	at := checkAt(footer)
 	if at < 0 {
-		return nil, fmt.Errorf("%w, or %w: its footer has no %s", ErrForeign, ErrDamaged, keyCheck)
+		return nil, 0, fmt.Errorf("%w, or %w: its footer has no %s", ErrForeign, ErrDamaged, keyCheck)
 	}
 	want := string(footer[at:][:len(noCheck)])
 	copy(footer[at:], noCheck)
-	if got := fmt.Sprintf("%08x", crc32.Checksum(footer, castagnoli)); got != want {
-		return nil, damaged("footer has checksum %s, not %s", got, want)
+	check := crc32.Checksum(footer, castagnoli)
+	if got := fmt.Sprintf("%08x", check); got != want {
+		return nil, 0, damaged("footer has checksum %s, not %s", got, want)
 	}
-	return footer, nil
+	return footer, check, nil
 }
 
 // readAt fills b. A file that ends too early is damaged.
@@ -196,6 +198,10 @@ func (s *Segment) Cut() fsm.Cut { return s.meta.Cut }
 
 // Stream is Readings or Frames.
 func (s *Segment) Stream() fsm.Stream { return s.meta.Stream }
+
+// Check is the checksum of the footer: files of one cut and size with the same
+// Check were written alike.
+func (s *Segment) Check() uint32 { return s.check }
 
 // Stats comes from the footer; no row is read.
 func (s *Segment) Stats() Stats { return s.stats }

@@ -38,6 +38,7 @@ type Site struct {
 	Nodes   []*Member
 	gossip  *gossip.Memory
 	duties  func(m *Member) []cluster.Duty
+	change  []func(*cluster.Config)
 }
 
 // Member is one node of a site through its lives.
@@ -64,17 +65,17 @@ type Member struct {
 }
 
 // Open starts a site of n nodes and waits until it leads and has begun. Duties
-// may be nil. The cleanup waits until all nodes that are up agree, compares
+// may be nil; change changes what each node is told. The cleanup waits until all nodes that are up agree, compares
 // their digests and closes them.
-func Open(tb testing.TB, n int, duties func(m *Member) []cluster.Duty) *Site {
+func Open(tb testing.TB, n int, duties func(m *Member) []cluster.Duty, change ...func(*cluster.Config)) *Site {
 	tb.Helper()
-	return OpenAt(tb, n, 0, duties)
+	return OpenAt(tb, n, 0, duties, change...)
 }
 
 // OpenAt is Open with nodes that know a level, 0 for the newest.
-func OpenAt(tb testing.TB, n int, level fsm.Level, duties func(m *Member) []cluster.Duty) *Site {
+func OpenAt(tb testing.TB, n int, level fsm.Level, duties func(m *Member) []cluster.Duty, change ...func(*cluster.Config)) *Site {
 	tb.Helper()
-	s := &Site{tb: tb, Network: transport.NewMemory(), gossip: gossip.NewMemory(), duties: duties}
+	s := &Site{tb: tb, Network: transport.NewMemory(), gossip: gossip.NewMemory(), duties: duties, change: change}
 	for i := range n {
 		m := s.member(fmt.Sprintf("n%d", i+1))
 		m.Level = level
@@ -144,7 +145,7 @@ func (m *Member) Refused() error {
 }
 
 func (m *Member) config(expect int, logger *slog.Logger) cluster.Config {
-	return cluster.Config{
+	config := cluster.Config{
 		Name: m.Name, Site: "test", BootstrapExpect: expect, Logger: logger, Reserve: Reserve,
 		Seams: cluster.Seams{
 			Disk: m.Disk,
@@ -162,6 +163,10 @@ func (m *Member) config(expect int, logger *slog.Logger) cluster.Config {
 			Level: m.Level,
 		},
 	}
+	for _, change := range m.site.change {
+		change(&config)
+	}
+	return config
 }
 
 // LeaveRoom bounds the member's disk so that free bytes are left now.

@@ -1,0 +1,117 @@
+package cluster
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"slices"
+	"syscall"
+
+	"skerry/fsm"
+	"skerry/fsm/segment"
+)
+
+// isRot reports that an error of a file is the file's own: reading it again
+// does not help, another node's copy does.
+func isRot(err error) bool {
+	return errors.Is(err, segment.ErrDamaged) || errors.Is(err, segment.ErrForeign) || errors.Is(err, syscall.EIO) ||
+		errors.Is(err, fs.ErrNotExist) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// withSegment calls f with the file of just these rows. Where f finds rot the
+// file is set aside and its rows are fetched from a peer. Errors: ErrMissing,
+// those of f.
+func (r *replica) withSegment(s fsm.Stream, c fsm.Cut, f func(*openSegment) error) error {
+	h := r.segments.exact(s, c)
+	if h == nil {
+		return ErrMissing
+	}
+	return r.withHeld(h, f)
+}
+
+func (r *replica) withHeld(h *held, f func(*openSegment) error) error {
+	seg, release, err := r.segments.useHeld(h)
+	if err == nil {
+		err = f(seg)
+		release()
+	}
+	if err != nil && isRot(err) {
+		r.rotten(h, err)
+	}
+	return err
+}
+
+// rotten sets a file aside for why and has its rows fetched. A node alone keeps
+// the file where it is: most of it can still be read, and nobody has another.
+func (r *replica) rotten(h *held, why error) {
+	if !r.segments.inUse(h) {
+		return // somebody else has seen it too
+	}
+	r.scrubbed.found.Add(1)
+	if r.alone != nil && r.alone() {
+		r.log.Error("a file is damaged and no other node has its rows", "file", h.name(), "err", why)
+		return
+	}
+	r.log.Error("a file is damaged: it is set aside and its rows come from another node", "file", h.name(), "err", why)
+	if err := r.segments.setAside(h); err != nil {
+		r.log.Error("a damaged file was not set aside", "file", h.name(), "err", err)
+		return
+	}
+	r.mu.Lock()
+	r.lost(h)
+	r.mu.Unlock()
+	r.closing.notify()
+}
+
+// rottenFrame forgets the bytes of an open frame for why and has them fetched.
+func (r *replica) rottenFrame(f fsm.Frame, why error) {
+	r.scrubbed.found.Add(1)
+	if r.alone != nil && r.alone() {
+		r.log.Error("a frame is damaged and no other node has it", "seq", f.Seq, "err", why)
+		return
+	}
+	r.log.Error("a frame is damaged and comes from another node", "seq", f.Seq, "err", why)
+	r.mu.Lock()
+	if slices.ContainsFunc(r.state.OpenFrames(), func(o fsm.Frame) bool { return o.Seq == f.Seq }) {
+		if err := r.frames.drop(f.Seq, f.Seq); err != nil {
+			r.log.Warn("a frames file was not removed", "err", err)
+		}
+		r.missingFrames[f.Seq] = f
+	}
+	r.mu.Unlock()
+	r.closing.notify()
+}
+
+// refound notes that rows came back, by a file of these.
+func (r *replica) refound(s fsm.Stream, first, last fsm.Seq) {
+	r.mu.Lock()
+	for k, c := range r.missing {
+		if k.stream == s && first <= c.First && c.Last <= last && r.segments.has(s, c) {
+			r.covered(s, c)
+		}
+	}
+	r.mu.Unlock()
+	if err := r.segments.dropRotten(s); err != nil {
+		r.log.Warn("a file set aside was not removed", "err", err)
+	}
+	r.closing.notify()
+}
+
+// spanning is the cut that the state's cuts from first to last would be as one;
+// ok is false where they do not begin and end there.
+func (r *replica) spanning(s fsm.Stream, first, last fsm.Seq) (span fsm.Cut, ok bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return spanOfCuts(r.state.Cuts(s), first, last)
+}
+
+// missingIn are the cuts within a range whose rows this node lacks, ascending.
+func (r *replica) missingIn(s fsm.Stream, first, last fsm.Seq) []fsm.Cut {
+	var list []fsm.Cut
+	for _, m := range r.missingCuts() {
+		if m.stream == s && first <= m.cut.First && m.cut.Last <= last {
+			list = append(list, m.cut)
+		}
+	}
+	return list
+}
