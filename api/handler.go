@@ -53,6 +53,7 @@ func (d *door) routes() map[string]methods {
 	return map[string]methods{
 		"/v1/readings":                     {"GET": d.getReadings, "POST": d.postReadings},
 		"/v1/readings/{device}/{resource}": {"GET": d.getSeries},
+		"/v1/latest":                       {"GET": d.getLatest},
 		"/v1/devices":                      {"GET": d.getDevices},
 		"/v1/devices/{device}":             {"GET": d.getDevice, "PUT": d.putDevice, "DELETE": d.deleteDevice},
 		"/v1/devices/{device}/keys":        {"POST": d.postKey, "DELETE": d.deleteKey},

@@ -65,6 +65,7 @@ var problems = []struct {
 	{cluster.ErrNoMajority, http.StatusConflict, "no-majority", 0},
 	{cluster.ErrCursor, http.StatusBadRequest, "cursor", 0},
 	{cluster.ErrLevel, http.StatusServiceUnavailable, "level", 60},
+	{cluster.ErrBusy, http.StatusServiceUnavailable, "busy", 10},
 	{cluster.ErrMissing, http.StatusServiceUnavailable, "missing", 5},
 	{cluster.ErrClosed, http.StatusServiceUnavailable, "stopping", 5},
 	{context.DeadlineExceeded, http.StatusGatewayTimeout, "time-out", 0},

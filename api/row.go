@@ -53,24 +53,33 @@ func rowsOf(readings []fsm.Reading) []row {
 	return rows
 }
 
-// columns are the fields of a CSV answer, named as in the bucket's table.
-var columns = []string{"seq", "device", "resource", "unit", "time", "received", "value", "flag", "text", "data"}
+// valueColumns are the fields of a value, named as in the bucket's table, and
+// columns those of a reading in a CSV answer.
+var (
+	valueColumns = []string{"value", "flag", "text", "data"}
+	columns      = append([]string{"seq", "device", "resource", "unit", "time", "received"}, valueColumns...)
+)
 
-// record is a reading as CSV shows it; values of other kinds are empty.
-func record(r *fsm.Reading) []string {
-	out := []string{
-		strconv.FormatUint(uint64(r.Seq), 10), r.Device, r.Resource, r.Unit,
-		formatTime(r.Time), formatTime(r.Received), "", "", "", "",
-	}
-	switch r.Value.Kind {
+// valueCells is a value as CSV shows it; the cells of other kinds are empty.
+func valueCells(v fsm.Value) []string {
+	out := make([]string, len(valueColumns))
+	switch v.Kind {
 	case fsm.Number:
-		out[6] = fsm.FormatNumber(r.Value.Number)
+		out[0] = fsm.FormatNumber(v.Number)
 	case fsm.Flag:
-		out[7] = strconv.FormatBool(r.Value.Flag)
+		out[1] = strconv.FormatBool(v.Flag)
 	case fsm.Text:
-		out[8] = r.Value.Text
+		out[2] = v.Text
 	case fsm.Data:
-		out[9] = base64.StdEncoding.EncodeToString(r.Value.Data)
+		out[3] = base64.StdEncoding.EncodeToString(v.Data)
 	}
 	return out
+}
+
+// record is a reading as CSV shows it.
+func record(r *fsm.Reading) []string {
+	out := []string{
+		strconv.FormatUint(uint64(r.Seq), 10), r.Device, r.Resource, r.Unit, formatTime(r.Time), formatTime(r.Received),
+	}
+	return append(out, valueCells(r.Value)...)
 }

@@ -22,7 +22,7 @@ type Self interface {
 	Members() []cluster.Member
 }
 
-// View is the state as of a moment or later; *cluster.View is one.
+// View is the state as of a moment or later; see At.
 type View interface {
 	History
 	Devices
@@ -32,18 +32,30 @@ type View interface {
 	Last(s fsm.Stream) fsm.Seq
 	// Retention is what the site keeps, and the version of these settings.
 	Retention() (r fsm.Retention, version uint64)
+	// Applied returns a channel that is closed when something is applied.
+	Applied() <-chan struct{}
 }
 
 // History is the readings of one series by time, and all by seq.
 type History interface {
 	Range(ctx context.Context, q cluster.Query) (cluster.Page, error)
-	After(ctx context.Context, after fsm.Seq, limit int) ([]fsm.Reading, error)
+	Windows(ctx context.Context, q cluster.WindowQuery) (cluster.WindowPage, error)
+	Scan(q cluster.ScanQuery) Scanner
+}
+
+// Scanner reads the history by seq; *cluster.Scanner is one.
+type Scanner interface {
+	Next(ctx context.Context, last fsm.Seq, limit int) ([]fsm.Reading, error)
+	At() fsm.Seq
+	Skipped() fsm.Interval
+	Close()
 }
 
 // Devices are those that have posted and their latest values.
 type Devices interface {
 	Devices() []cluster.Device
 	LatestOf(device string) []fsm.Reading
+	LatestPage(q cluster.LatestQuery) (cluster.Page, error)
 }
 
 // Registry is the devices that an operator has registered, with their keys and
@@ -78,5 +90,10 @@ func (s site) View(ctx context.Context, c cluster.Consistency) (View, error) {
 	if err != nil {
 		return nil, err
 	}
-	return v, nil
+	return view{v}, nil
 }
+
+// view is the View of a node.
+type view struct{ *cluster.View }
+
+func (v view) Scan(q cluster.ScanQuery) Scanner { return v.View.Scan(q) }

@@ -2,9 +2,7 @@ package api
 
 import (
 	"bytes"
-	"encoding/csv"
 	"encoding/json"
-	"io"
 	"net/http"
 	"time"
 
@@ -12,63 +10,69 @@ import (
 )
 
 const (
-	// chunk bounds the readings of an answer that are in memory at once. Each
-	// chunk is a query of its own, so small ones cost time.
+	// chunk bounds the rows of an answer that are in memory at once. Each chunk
+	// is a query of its own, so small ones cost time.
 	chunk = 10_000
 	// chunkTimeout bounds how long a client may take to accept one chunk.
 	chunkTimeout = 30 * time.Second
 	// packLimit is the largest SenML answer, in records, as in a request.
 	packLimit = 1000
 	// nextHeader carries the cursor where the body has no place for it: a
-	// header with SenML, a trailer with CSV.
+	// header with SenML, else a trailer.
 	nextHeader = "Skerry-Next"
 )
 
-// source gives an answer piece by piece: at most limit readings, and the
-// cursor of what follows them, "" for nothing.
-type source func(limit int) (readings []fsm.Reading, next string, err error)
+// source gives an answer piece by piece: at most limit rows, and the cursor of
+// what follows them, "" for nothing.
+type source[T any] func(limit int) (rows []T, next string, err error)
 
-// answer writes up to limit readings of src in a format: json, csv or senml.
-func (d *door) answer(w http.ResponseWriter, format string, limit int, src source) error {
-	if format == "senml" {
+// readings is answer for readings, which have more formats than other rows:
+// json, csv, jsonl, senml and parquet.
+func (d *door) readings(w http.ResponseWriter, format string, limit int, src source[fsm.Reading]) error {
+	switch format {
+	case "senml":
 		return d.answerPack(w, min(limit, packLimit), src)
+	case "parquet":
+		return answer(w, newParquetRows(w), limit, src)
 	}
+	return answer(w, newRows(w, format, readingShape), limit, src)
+}
+
+// answer writes up to limit rows of src.
+func answer[T any](w http.ResponseWriter, out rowWriter[T], limit int, src source[T]) error {
 	// The first piece comes before the first byte, so that its errors are
 	// problems with a status of their own.
-	readings, next, err := src(min(chunk, limit))
+	rows, next, err := src(min(chunk, limit))
 	if err != nil {
 		return err
 	}
-	var out rowWriter
-	if format == "csv" {
-		out = newCSVRows(w)
-	} else {
-		out = newJSONRows(w)
-	}
+	deadline := http.NewResponseController(w)
+	// Where the connection has no deadlines (in tests) there is no bound. That of
+	// reading is over with the request.
+	_ = deadline.SetReadDeadline(time.Time{})
+	_ = deadline.SetWriteDeadline(time.Now().Add(chunkTimeout))
 	if err := out.begin(); err != nil {
 		return err
 	}
-	deadline := http.NewResponseController(w)
 	for {
-		// Where the connection has no deadlines (in tests) there is no bound.
-		_ = deadline.SetWriteDeadline(time.Now().Add(chunkTimeout))
-		for i := range readings {
-			if err := out.row(&readings[i]); err != nil {
+		for i := range rows {
+			if err := out.row(&rows[i]); err != nil {
 				return err
 			}
 		}
-		limit -= len(readings)
+		limit -= len(rows)
 		if next == "" || limit <= 0 {
 			return out.end(next)
 		}
-		if readings, next, err = src(min(chunk, limit)); err != nil {
+		if rows, next, err = src(min(chunk, limit)); err != nil {
 			return err
 		}
+		_ = deadline.SetWriteDeadline(time.Now().Add(chunkTimeout))
 	}
 }
 
 // answerPack writes one SenML pack.
-func (d *door) answerPack(w http.ResponseWriter, limit int, src source) error {
+func (d *door) answerPack(w http.ResponseWriter, limit int, src source[fsm.Reading]) error {
 	readings, next, err := src(limit)
 	if err != nil {
 		return err
@@ -83,75 +87,6 @@ func (d *door) answerPack(w http.ResponseWriter, limit int, src source) error {
 	}
 	_, err = w.Write(pack)
 	return err
-}
-
-// rowWriter writes readings one by one.
-type rowWriter interface {
-	begin() error
-	row(r *fsm.Reading) error
-	end(next string) error
-}
-
-// jsonRows writes {"readings":[...],"next":"..."}.
-type jsonRows struct {
-	w    http.ResponseWriter
-	enc  *json.Encoder
-	some bool
-}
-
-func newJSONRows(w http.ResponseWriter) *jsonRows {
-	w.Header().Set("Content-Type", "application/json")
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	return &jsonRows{w: w, enc: enc}
-}
-
-func (j *jsonRows) begin() error {
-	_, err := io.WriteString(j.w, `{"readings":[`)
-	return err
-}
-
-func (j *jsonRows) row(r *fsm.Reading) error {
-	if j.some {
-		if _, err := io.WriteString(j.w, ","); err != nil {
-			return err
-		}
-	}
-	j.some = true
-	return j.enc.Encode(rowOf(r))
-}
-
-func (j *jsonRows) end(next string) error {
-	if _, err := io.WriteString(j.w, `],"next":`); err != nil {
-		return err
-	}
-	if err := j.enc.Encode(next); err != nil {
-		return err
-	}
-	_, err := io.WriteString(j.w, "}\n")
-	return err
-}
-
-// csvRows writes RFC 4180 with a header line.
-type csvRows struct {
-	w   http.ResponseWriter
-	enc *csv.Writer
-}
-
-func newCSVRows(w http.ResponseWriter) *csvRows {
-	w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")
-	w.Header().Set("Trailer", nextHeader)
-	return &csvRows{w: w, enc: csv.NewWriter(w)}
-}
-
-func (c *csvRows) begin() error { return c.enc.Write(columns) }
-
-func (c *csvRows) row(r *fsm.Reading) error { return c.enc.Write(record(r)) }
-
-func (c *csvRows) end(next string) error {
-	c.enc.Flush()
-	c.w.Header().Set(nextHeader, next)
-	return c.enc.Error()
 }
 
 // writeJSON answers with one small value.

@@ -46,15 +46,30 @@ type brokenView struct {
 	s *stub
 }
 
-func (v brokenView) After(_ context.Context, after fsm.Seq, limit int) ([]fsm.Reading, error) {
-	if after >= v.s.breaksAfter {
+func (v brokenView) Scan(q cluster.ScanQuery) api.Scanner { return &brokenScan{v.s, q.After} }
+
+func (v brokenView) Applied() <-chan struct{} { return nil }
+
+// brokenScan gives readings up to one seq and then a fault.
+type brokenScan struct {
+	s  *stub
+	at fsm.Seq
+}
+
+func (b *brokenScan) Next(_ context.Context, _ fsm.Seq, limit int) ([]fsm.Reading, error) {
+	if b.at >= b.s.breaksAfter {
 		return nil, errors.New("read sector 7: secret detail")
 	}
 	out := make([]fsm.Reading, limit)
 	for i := range out {
-		out[i] = fsm.Reading{Seq: after + fsm.Seq(i) + 1, Device: "a", Resource: "b", Value: fsm.NumberValue(1)}
+		b.at++
+		out[i] = fsm.Reading{Seq: b.at, Device: "a", Resource: "b", Value: fsm.NumberValue(1)}
 	}
 	return out, nil
 }
+
+func (b *brokenScan) At() fsm.Seq           { return b.at }
+func (b *brokenScan) Skipped() fsm.Interval { return fsm.Interval{} }
+func (b *brokenScan) Close()                {}
 
 func (v brokenView) Last(fsm.Stream) fsm.Seq { return 1 << 40 }
