@@ -61,8 +61,9 @@ func packs(secret func() ([16]byte, bool)) api.Packs {
 
 // door is a running server and a client of it.
 type door struct {
-	tb  testing.TB
-	url string
+	tb   testing.TB
+	url  string
+	stop context.CancelFunc // of the server
 }
 
 // open serves a site over a real socket until the test ends.
@@ -93,7 +94,7 @@ func open(tb testing.TB, site api.Site, change func(*api.Config)) *door {
 			tb.Errorf("run: %v", err)
 		}
 	})
-	return &door{tb: tb, url: "http://" + server.Addr().String()}
+	return &door{tb: tb, url: "http://" + server.Addr().String(), stop: cancel}
 }
 
 // openNode serves a site of one real node.

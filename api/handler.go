@@ -15,6 +15,7 @@ import (
 type door struct {
 	Config
 	requests *requestMetrics
+	watchers chan struct{} // holds one of each open watch
 }
 
 // New is the handler of the node's HTTP contract. It fails when cfg lacks
@@ -27,7 +28,7 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &door{Config: cfg, requests: requests}
+	d := &door{Config: cfg, requests: requests, watchers: make(chan struct{}, maxWatchers)}
 	mux := http.NewServeMux()
 	for pattern, m := range d.routes() {
 		mux.Handle(pattern, d.serve(pattern, m))
@@ -53,6 +54,7 @@ func (d *door) routes() map[string]methods {
 	return map[string]methods{
 		"/v1/readings":                     {"GET": d.getReadings, "POST": d.postReadings},
 		"/v1/readings/{device}/{resource}": {"GET": d.getSeries},
+		"/v1/watch":                        {"GET": d.getWatch},
 		"/v1/latest":                       {"GET": d.getLatest},
 		"/v1/devices":                      {"GET": d.getDevices},
 		"/v1/devices/{device}":             {"GET": d.getDevice, "PUT": d.putDevice, "DELETE": d.deleteDevice},

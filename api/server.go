@@ -28,6 +28,20 @@ const (
 type Server struct {
 	listener net.Listener
 	server   *http.Server
+	stop     context.CancelFunc // ends the answers that have no end
+}
+
+// stoppingKey is of the value of a request's context that tells long answers
+// to end.
+type stoppingKey struct{}
+
+// stopping is closed when the server that serves a request is about to stop;
+// nil where nothing tells.
+func stopping(ctx context.Context) <-chan struct{} {
+	if stop, ok := ctx.Value(stoppingKey{}).(context.Context); ok {
+		return stop.Done()
+	}
+	return nil
 }
 
 // Listen binds an address; port 0 picks a free one. It serves nothing before
@@ -40,11 +54,16 @@ func Listen(addr string, h http.Handler, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("http address %s: %w", addr, err)
 	}
+	stop, cancel := context.WithCancel(context.Background())
 	return &Server{
+		stop:     cancel,
 		listener: netutil.LimitListener(l, maxConns),
 		server: &http.Server{
 			Handler: h, MaxHeaderBytes: maxHeader, ReadHeaderTimeout: readHeaderTimeout,
 			ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+			BaseContext: func(net.Listener) context.Context {
+				return context.WithValue(context.Background(), stoppingKey{}, stop)
+			},
 			ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		},
 	}, nil
@@ -66,6 +85,7 @@ func (s *Server) Run(ctx context.Context) error {
 		return fmt.Errorf("serve http: %w", err)
 	case <-ctx.Done():
 	}
+	s.stop()
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
 	if err := s.server.Shutdown(stop); err != nil {
@@ -78,6 +98,7 @@ func (s *Server) Run(ctx context.Context) error {
 
 // Close frees the address and cuts all connections. It ends Run.
 func (s *Server) Close() error {
+	s.stop()
 	return errors.Join(s.server.Close(), ignoreClosed(s.listener.Close()))
 }
 

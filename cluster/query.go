@@ -16,6 +16,9 @@ import (
 const (
 	// MaxLimit bounds the readings, windows or latest values of one page.
 	MaxLimit = 100_000
+	// maxPageBytes bounds the texts and bytes of a page of more than one reading:
+	// it then ends before its limit.
+	maxPageBytes = 4 << 20
 	// maxQueries bounds the pages that are looked for at once, and so their
 	// memory; more wait.
 	maxQueries = 8
@@ -79,7 +82,8 @@ func (q *Query) begin() (p position, ok bool, err error) {
 	return position{micros, fsm.Seq(seq)}, true, nil
 }
 
-// nearest keeps the limit readings that come first in a query's order.
+// nearest keeps the limit readings that come first in a query's order. The
+// limit shrinks, to 2 at least, where they have more than maxPageBytes.
 //
 // Invariant: where full, list[:limit] is sorted and nothing after its last
 // reading is wanted.
@@ -87,6 +91,7 @@ type nearest struct {
 	limit      int
 	descending bool
 	list       []fsm.Reading
+	bytes      int // of texts and data in list
 	full       bool
 }
 
@@ -104,7 +109,8 @@ func (n *nearest) add(r fsm.Reading) bool {
 		return false
 	}
 	n.list = append(n.list, r)
-	if len(n.list) >= 2*n.limit+64 {
+	n.bytes += payload(&r.Value)
+	if len(n.list) >= 2*n.limit+64 || n.bytes >= 2*maxPageBytes {
 		n.trim()
 	}
 	return true
@@ -112,12 +118,26 @@ func (n *nearest) add(r fsm.Reading) bool {
 
 func (n *nearest) trim() {
 	slices.SortFunc(n.list, func(a, b fsm.Reading) int { return n.compare(positionOf(&a), positionOf(&b)) })
+	bytes := 0
+	for i := range n.list[:min(len(n.list), n.limit)] {
+		if bytes += payload(&n.list[i].Value); bytes > maxPageBytes {
+			n.limit = min(n.limit, max(i+1, 2))
+			break
+		}
+	}
 	if len(n.list) > n.limit {
 		clear(n.list[n.limit:])
 		n.list = n.list[:n.limit]
 	}
+	n.bytes = 0
+	for i := range n.list {
+		n.bytes += payload(&n.list[i].Value)
+	}
 	n.full = len(n.list) == n.limit
 }
+
+// payload is the bytes of a text or of data.
+func payload(v *fsm.Value) int { return len(v.Text) + len(v.Data) }
 
 // narrow leaves out of a range of times what comes after the readings found.
 func (n *nearest) narrow(from, to int64) (int64, int64) {
@@ -197,9 +217,9 @@ func (r *replica) query(ctx context.Context, q Query) (Page, error) {
 	}
 	found.trim()
 	page := Page{Readings: found.list}
-	if len(page.Readings) > q.Limit {
-		page.Readings = page.Readings[:q.Limit]
-		page.Next = q.cursorAt(positionOf(&page.Readings[q.Limit-1]))
+	if found.full {
+		page.Readings = page.Readings[:found.limit-1]
+		page.Next = q.cursorAt(positionOf(&page.Readings[found.limit-2]))
 	}
 	return page, nil
 }

@@ -86,3 +86,59 @@ func TestACursorOfTheOtherOrderIsRefused(t *testing.T) {
 		}
 	})
 }
+
+// Large values end a page early; all pages together are the history.
+func TestAPageOfLargeValuesEndsEarly(t *testing.T) {
+	const readings, size, most = 60, 200 << 10, 4 << 20
+	synctest.Test(t, func(t *testing.T) {
+		m := clustertest.Open(t, 1, nil).Nodes[0]
+		for i := range readings {
+			at := int64(i*7%readings) * 1e6 // not by time
+			m.MustPropose(clustertest.Valued(t, "d", "r", at, fsm.DataValue(make([]byte, size))))
+		}
+		view, err := m.View(context.Background(), cluster.Local)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, descending := range []bool{false, true} {
+			q := cluster.Query{Device: "d", Resource: "r", To: math.MaxInt64, Limit: 1000, Descending: descending}
+			for n := 0; ; {
+				page, err := view.Range(context.Background(), q)
+				if err != nil || len(page.Readings) == 0 || len(page.Readings)*size > most+size {
+					t.Fatalf("a page of %d readings of %d bytes (%v)", len(page.Readings), size, err)
+				}
+				for _, r := range page.Readings {
+					want := int64(n) * 1e6
+					if descending {
+						want = (readings - 1 - int64(n)) * 1e6
+					}
+					if r.Time != want {
+						t.Fatalf("reading %d is of %d, want %d", n, r.Time, want)
+					}
+					n++
+				}
+				if q.Cursor = page.Next; q.Cursor == "" {
+					if n != readings {
+						t.Errorf("%d readings, want %d", n, readings)
+					}
+					break
+				}
+			}
+		}
+		w := cluster.WindowQuery{Device: "d", Resource: "r", To: math.MaxInt64, Step: 1e6, Aggregate: cluster.Last, Limit: 1000}
+		total := 0
+		for {
+			page, err := view.Windows(context.Background(), w)
+			if err != nil || len(page.Windows)*size > most+size {
+				t.Fatalf("a page of %d windows (%v)", len(page.Windows), err)
+			}
+			total += len(page.Windows)
+			if w.Cursor = page.Next; w.Cursor == "" {
+				break
+			}
+		}
+		if total != readings {
+			t.Errorf("%d windows, want %d", total, readings)
+		}
+	})
+}

@@ -102,7 +102,8 @@ func (r *replica) windows(ctx context.Context, q WindowQuery) (WindowPage, error
 }
 
 // windower gathers the first limit windows of a series, whatever the order of
-// its readings.
+// its readings. The limit shrinks, to 2 at least, where their last readings have
+// more than maxPageBytes.
 //
 // Invariant: no reading at end or later is wanted.
 type windower struct {
@@ -112,6 +113,7 @@ type windower struct {
 	end     int64             // microseconds since 1970 UTC
 	now     *window           // of the reading before
 	grown   bool              // since end was set
+	bytes   int               // of texts and data among last readings since the last trim
 }
 
 // window is one in the making.
@@ -153,10 +155,23 @@ func (w *windower) at(time int64) *window {
 
 // trim leaves the windows that come first, and sets end where there are enough.
 func (w *windower) trim() {
-	if len(w.windows) < w.limit || !w.grown {
+	if len(w.windows) >= w.limit && w.grown || w.bytes >= 2*maxPageBytes {
+		w.cut()
+	}
+}
+
+func (w *windower) cut() {
+	starts := w.starts()
+	w.bytes = 0
+	for i, s := range starts {
+		if w.bytes += payload(&w.windows[s].last.Value); w.bytes > maxPageBytes {
+			w.limit = min(w.limit, max(i+1, 2))
+			break
+		}
+	}
+	if len(starts) < w.limit {
 		return
 	}
-	starts := w.starts()
 	for _, s := range starts[w.limit:] {
 		delete(w.windows, s)
 	}
@@ -197,10 +212,18 @@ func (w *windower) row(rows *fsm.Rows, names *fsm.Names, i int) {
 	case Count:
 	case Last:
 		if p := (position{rows.Time[i], rows.First + fsm.Seq(i)}); n.lastAt.compare(p) < 0 {
-			n.lastAt, n.last = p, rows.Reading(i, names)
+			w.keep(n, p, rows.Reading(i, names))
 		}
 	default:
 		n.add(rows.Kind[i], rows.Bits[i])
+	}
+}
+
+// keep makes a reading the last of its window.
+func (w *windower) keep(n *window, p position, x fsm.Reading) {
+	n.lastAt, n.last = p, x
+	if w.bytes += payload(&x.Value); w.bytes >= 2*maxPageBytes {
+		w.trim()
 	}
 }
 
@@ -226,7 +249,7 @@ func (w *windower) run(run *segment.Run, cut fsm.Cut) bool {
 			// Later rows of this file win over earlier ones at the same time,
 			// and files do not overlap in seq.
 			if p := (position{run.Time[end-1], cut.First}); n.lastAt.compare(p) <= 0 {
-				n.lastAt, n.last = p, run.Reading(end-1)
+				w.keep(n, p, run.Reading(end-1))
 			}
 		default:
 			n.addRun(run, i, end)
@@ -281,10 +304,11 @@ func (n *window) value(a Aggregate) fsm.Value {
 
 // page is the answer when all is read.
 func (w *windower) page() (p WindowPage) {
+	w.cut()
 	starts := w.starts()
 	for i, s := range starts {
 		n := w.windows[s]
-		if len(p.Windows) == w.q.Limit {
+		if len(p.Windows) == w.limit-1 {
 			p.Next = strconv.FormatInt(starts[i], 10)
 			break
 		}
