@@ -39,7 +39,7 @@ var rooms = []room{
 	{dir: "cloudsync/target"},
 	{dir: "cloudsync/delta", sees: []string{"fsm"}},
 	{dir: "cloudsync", sees: []string{"cluster", "fsm", "fsm/segment"}},
-	{dir: "api", sees: []string{"cluster", "fsm"}},
+	{dir: "api", sees: []string{"cluster", "fsm", "fsm/segment"}},
 }
 
 // unruled are folders that may import any room: the program joins them all, and
