@@ -104,6 +104,9 @@ func (n *Node) selfPeer() gossip.Peer {
 // the site has state, or while this node has not reached those it was told to
 // join.
 func (n *Node) founders() []raft.Server {
+	if n.id.Replaces != "" {
+		return nil // the site exists
+	}
 	var servers []raft.Server
 	alone := true
 	for _, p := range n.gossip.Peers() {

@@ -3,7 +3,6 @@ package cluster
 import (
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"regexp"
 	"time"
@@ -124,6 +123,14 @@ var profiles = map[string]profile{
 
 var nameRule = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`)
 
+// logger is where the node says what happens.
+func (c *Config) logger() *slog.Logger {
+	if c.Logger == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return c.Logger
+}
+
 // withDefaults validates c and fills what was left out.
 func (c Config) withDefaults() (Config, error) {
 	for what, name := range map[string]string{"--name": c.Name, "--site": c.Site} {
@@ -160,9 +167,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.FetchRate < 0 || c.ScrubRate < 0 {
 		return c, errors.New("--fetch-rate and --scrub-rate: use bytes per second, or 0 for the profile's own")
 	}
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
-	}
+	c.Logger = c.logger()
 	if c.Seams.Wall == nil {
 		c.Seams.Wall = time.Now
 	}

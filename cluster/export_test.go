@@ -89,3 +89,6 @@ func AppendFileRequest(b []byte, s fsm.Stream, seq fsm.Seq, begun []byte, offset
 	}
 	return q.append(b)
 }
+
+// Quarantine marks the node's directory, and ends it.
+func (n *Node) Quarantine(reason error) { n.fail(n.quarantine(reason)) }

@@ -189,8 +189,8 @@ func TestANodeThatLostItsSnapshotsSaysWhatToDo(t *testing.T) {
 		if err := os.Mkdir(filepath.Join(l.dir, "snapshots"), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := l.open(); err == nil || !strings.Contains(err.Error(), "start with an empty one") {
-			t.Errorf("err = %v, want the advice to start with an empty directory", err)
+		if err := l.open(); err == nil || !strings.Contains(err.Error(), "restore the site from its bucket") {
+			t.Errorf("err = %v, want the advice to restore the only node of a site", err)
 		}
 	})
 }
@@ -203,8 +203,8 @@ func TestANodeThatLostItsLogDoesNotComeBackUnderItsIdentity(t *testing.T) {
 		l.post(1)
 		l.stop()
 		l.logs = raft.NewInmemStore()
-		if err := l.open(); err == nil || !strings.Contains(err.Error(), "start with an empty one") {
-			t.Errorf("err = %v, want the advice to start with an empty directory", err)
+		if err := l.open(); err == nil || !strings.Contains(err.Error(), "restore the site from its bucket") {
+			t.Errorf("err = %v, want the advice to restore the only node of a site", err)
 			l.stop()
 		}
 	})

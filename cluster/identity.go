@@ -39,20 +39,30 @@ type identity struct {
 	InSite bool `json:"in_site,omitempty"`
 	// Generation counts the starts in which the server took part.
 	Generation uint64 `json:"generation,omitempty"`
+	// Replaces is the server whose data was set aside, "" for none. Its site
+	// exists, so this one never begins one.
+	Replaces raft.ServerID `json:"replaces,omitempty"`
 }
 
-// loadIdentity reads the directory's identity, or makes a new one. It touches
-// nothing of a directory of a newer format than newest.
-func loadIdentity(d disk.Disk, site, name string, newest int) (identity, error) {
-	b, err := disk.ReadFile(d, identityFile, maxIdentity)
+// loadIdentity reads the directory's identity, or makes a new one in the place
+// of a server that was set aside, if there was one. It touches nothing of a
+// directory of a newer format than newest.
+func loadIdentity(d disk.Disk, site, name string, newest int, replaces raft.ServerID) (identity, error) {
+	id, err := readIdentity(d, site, name, newest)
 	if errors.Is(err, fs.ErrNotExist) {
 		var random [8]byte
 		if _, err := rand.Read(random[:]); err != nil {
 			return identity{}, err
 		}
-		id := identity{Format: dirFormat(fsm.FirstLevel), Site: site, Name: name, ID: raft.ServerID(name + "." + hex.EncodeToString(random[:]))}
+		id = identity{Format: dirFormat(fsm.FirstLevel), Site: site, Name: name, ID: raft.ServerID(name + "." + hex.EncodeToString(random[:])), Replaces: replaces}
 		return id, id.save(d)
 	}
+	return id, err
+}
+
+// readIdentity reads the directory's identity. fs.ErrNotExist: it has none.
+func readIdentity(d disk.Disk, site, name string, newest int) (identity, error) {
+	b, err := disk.ReadFile(d, identityFile, maxIdentity)
 	if err != nil {
 		return identity{}, fmt.Errorf("read %s: %w", identityFile, err)
 	}

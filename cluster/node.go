@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -78,7 +79,19 @@ type Duty func(ctx context.Context, lead *Lead)
 // state back from disk. A node that was in a site takes entries and votes when
 // the others have let it in, in Run; see earnTrust. It leads and answers calls
 // only in Run.
-func Open(cfg Config) (node *Node, err error) {
+//
+// A data directory that can no longer be trusted is set aside, and the node
+// opens as a new server.
+func Open(cfg Config) (*Node, error) {
+	n, err := open(cfg)
+	if errors.Is(err, ErrQuarantined) {
+		cfg.logger().Error("opening", "node", cfg.Name, "err", err)
+		n, err = open(cfg)
+	}
+	return n, err
+}
+
+func open(cfg Config) (node *Node, err error) {
 	cfg, err = cfg.withDefaults()
 	if err != nil {
 		return nil, err
@@ -113,7 +126,11 @@ func Open(cfg Config) (node *Node, err error) {
 	undo = append(undo, n.lock)
 	n.reserve = disk.NewReserve(n.disk, reserveSize(&n.cfg, &n.profile, n.disk))
 	n.disk = n.reserve
-	if n.id, err = loadIdentity(n.disk, cfg.Site, cfg.Name, dirFormat(n.knows)); err != nil {
+	replaces, err := setAside(n.disk, cfg.Site, cfg.Name, dirFormat(n.knows), n.log)
+	if err != nil {
+		return nil, err
+	}
+	if n.id, err = loadIdentity(n.disk, cfg.Site, cfg.Name, dirFormat(n.knows), replaces); err != nil {
 		return nil, err
 	}
 	segs, err := newSegments(n.disk, cfg.Site)
@@ -134,7 +151,9 @@ func Open(cfg Config) (node *Node, err error) {
 		return nil, err
 	}
 	undo = append(undo, n.logs.Close)
-	if err = n.logs.check(n.id.InSite); err != nil {
+	if err = n.logs.check(n.id.InSite); errors.Is(err, errLost) {
+		return nil, n.quarantine(err)
+	} else if err != nil {
 		return nil, err
 	}
 	n.logs.Log, n.logs.Snapshot = levelLog{n.logs.Log, n.raiseDir}, levelSnapshots{n.logs.Snapshot, n.raiseDir}
@@ -161,7 +180,10 @@ func Open(cfg Config) (node *Node, err error) {
 		return nil, err
 	}
 	if n.raft, err = raft.NewRaft(n.raftConfig(), n.replica, n.logs.Log, n.logs.Stable, n.logs.Snapshot, n.filter); err != nil {
-		return nil, fmt.Errorf("start from %s: %w: if it is damaged, move the directory away and start with an empty one; the others bring the data back", cfg.Dir, err)
+		if strings.Contains(err.Error(), noSnapshot) {
+			return nil, n.quarantine(fmt.Errorf("%w: %w", errLost, err))
+		}
+		return nil, fmt.Errorf("start from %s: %w: if it is damaged, %s", cfg.Dir, err, anew)
 	}
 	n.filter.Watch(n.raft)
 	n.replica.alone = func() bool { return len(n.otherServers()) == 0 }
@@ -222,7 +244,7 @@ func (n *Node) run(ctx context.Context, failing <-chan struct{}, duties []Duty) 
 		func(ctx context.Context) { n.runDuties(ctx, duties) },
 		n.watchLeader, n.committer.run, n.replica.writeSegments, n.fetchMissing, n.mergeSegments, n.scrub, n.takeSnapshots, n.joinSite, n.followLevel,
 		n.mindRoom, n.removeDropped,
-		n.earnTrust, n.watchSeen,
+		n.earnTrust, n.watchSeen, n.mindAside,
 	} {
 		wg.Go(func() { work(inner) })
 	}

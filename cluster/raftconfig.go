@@ -61,12 +61,14 @@ func openLogs(cfg Config, dir string, logger *slog.Logger, failed func(error)) (
 	}, nil
 }
 
+const lockFile = "lock"
+
 // lockDir takes the data directory for this process alone.
 func lockDir(dir string) (release func() error, err error) {
 	if err := disk.MakeDir(dir); err != nil {
 		return nil, fmt.Errorf("--data: %w", err)
 	}
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o640)
+	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE, 0o640)
 	if err != nil {
 		return nil, fmt.Errorf("--data: %w", err)
 	}

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -54,6 +55,13 @@ func (n *Node) keepLog(from uint64) error {
 // anew is what to do with a directory that lost a part.
 const anew = "move the data directory away and start with an empty one; the site will bring the data back"
 
+// errLost: this server forgot what it voted or acknowledged.
+var errLost = errors.New("a part of what raft needs is lost")
+
+// noSnapshot is in hashicorp/raft's error of a start in which no snapshot could
+// be read.
+const noSnapshot = "failed to load any existing snapshots"
+
 // check makes sure that nothing is missing of what raft left. A server that
 // forgot its votes or entries it acknowledged must not go on as if it had not.
 // An older snapshot that the log does not reach is dropped: see dropOlder.
@@ -74,11 +82,11 @@ func (l *Logs) check(inSite bool) error {
 	reaches := func(s *raft.SnapshotMeta) bool { return last > 0 && s.Index+1 >= first }
 	switch {
 	case inSite && last == 0 && len(list) == 0:
-		return fmt.Errorf("the raft log of this node is gone: %s", anew)
+		return fmt.Errorf("%w: the raft log is gone", errLost)
 	case last > 0 && term == 0:
-		return fmt.Errorf("the votes of this node are gone: %s", anew)
+		return fmt.Errorf("%w: the votes are gone", errLost)
 	case first > 1 && (len(list) == 0 || !reaches(list[0])):
-		return fmt.Errorf("the raft log begins at entry %d and no snapshot reaches it: %s", first, anew)
+		return fmt.Errorf("%w: the raft log begins at entry %d and no snapshot reaches it", errLost, first)
 	case len(list) > 1 && !reaches(list[len(list)-1]) && l.DropOlder != nil:
 		return l.DropOlder()
 	}

@@ -56,6 +56,7 @@ type Member struct {
 	life      *life // of the log, while it is up
 	snapshots *raft.InmemSnapshotStore
 	damage    string // of the log at the next Start
+	replaces  string // the server that the member's one stands for
 	warnings  warnings
 	onStore   func(entry []byte)
 	walls     sync.Mutex
@@ -154,6 +155,7 @@ func (m *Member) config(expect int, logger *slog.Logger) cluster.Config {
 			},
 			Gossip: func(self gossip.Peer) (gossip.Gossip, error) { return m.site.gossip.Join(self), nil },
 			Logs: func(failed func(error)) (cluster.Logs, error) {
+				m.forget()
 				return cluster.Logs{
 					Log: logstore.NewLog(m.life, failed), Stable: m.logs, Snapshot: m.snapshots,
 					Close: func() error { return nil }, Damage: m.damage, Recovered: m.recovered,

@@ -1,6 +1,7 @@
 package clustertest
 
 import (
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -94,4 +95,20 @@ func (m *Member) Lose(entries uint64) {
 func (m *Member) recovered() error {
 	m.damage = ""
 	return nil
+}
+
+// forget empties the log where the disk is another server's than before.
+func (m *Member) forget() {
+	b, err := disk.ReadFile(m.Disk, "node.json", 1<<20)
+	if err != nil {
+		return
+	}
+	var node struct {
+		Replaces string `json:"replaces"`
+	}
+	if json.Unmarshal(b, &node) == nil && node.Replaces != m.replaces {
+		m.replaces, m.damage = node.Replaces, ""
+		m.logs, m.snapshots = raft.NewInmemStore(), raft.NewInmemSnapshotStore()
+		m.life.InmemStore = m.logs
+	}
 }

@@ -143,6 +143,22 @@ func (d *Disk) List(dir string) ([]string, error) {
 	return names, nil
 }
 
+// Walk is for disk.Walk.
+func (d *Disk) Walk(dir string) ([]string, error) {
+	if _, err := d.enter(nil, Read, dir); err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var names []string
+	for name := range d.now {
+		if dir == "." || strings.HasPrefix(name, dir+"/") {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
 // SyncDir is disk.Disk's.
 func (d *Disk) SyncDir(dir string) error {
 	dir = path.Clean(dir)

@@ -1,0 +1,124 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"skerry/cluster/disk"
+)
+
+// A server whose directory can no longer be trusted (its votes are damaged, its
+// log is gone, its state differs from that of the others) must not go on under
+// its name in raft's configuration: it may have promised what it no longer
+// knows. It leaves a mark, durably, and ends. At the next start what the
+// directory holds is set aside, and the node enters its site as a new server,
+// to which the others bring the data; the leader removes the old one.
+
+const (
+	quarantineFile = "quarantine.json"
+	// asideDir holds what was set aside last, under the server's ID, until room
+	// is short.
+	asideDir   = "aside"
+	asideEvery = time.Minute // between two looks at the room for it
+)
+
+// ErrQuarantined: this server's directory is marked. It is set aside when the
+// node starts again.
+var ErrQuarantined = errors.New("this server can no longer be trusted: when it is started again its data is set aside, and the others bring it back")
+
+// mark is quarantineFile.
+type mark struct {
+	Site   string        `json:"site"`
+	Name   string        `json:"name"`
+	Server raft.ServerID `json:"server"`
+	Reason string        `json:"reason"`
+}
+
+// quarantine marks the directory and returns the reason as ErrQuarantined. The
+// only server of a site is not marked: nobody could bring its data back.
+func (n *Node) quarantine(reason error) error {
+	if n.onlyServer() {
+		return fmt.Errorf("%w: this is the only node of its site, so nobody can bring its data back: restore the site from its bucket or a snapshot", reason)
+	}
+	m := mark{Site: n.id.Site, Name: n.id.Name, Server: n.id.ID, Reason: reason.Error()}
+	err := disk.WriteFile(n.disk, quarantineFile, func(w io.Writer) error { return json.NewEncoder(w).Encode(m) })
+	if err != nil {
+		return errors.Join(reason, fmt.Errorf("mark the directory: %w", err))
+	}
+	return fmt.Errorf("%w (%w)", ErrQuarantined, reason)
+}
+
+// onlyServer tells that this node is all there is of its site, as far as it
+// knows: by its configuration, or before there is one by what it wrote down.
+func (n *Node) onlyServer() bool {
+	if n.raft != nil {
+		servers, err := n.servers()
+		return err == nil && len(servers) == 1 && servers[0].ID == n.id.ID
+	}
+	seen, err := loadSeen(n.disk)
+	if err == nil && len(seen) == 0 {
+		return n.cfg.BootstrapExpect == 1 && len(n.cfg.Join) == 0
+	}
+	return err == nil && len(seen) == 1 && seen[0].ID == string(n.id.ID)
+}
+
+// setAside empties a directory that is marked, and tells which server it was
+// of. A directory of another node or site, or of a newer format, is refused and
+// not touched.
+func setAside(d disk.Disk, site, name string, newest int, log *slog.Logger) (was raft.ServerID, err error) {
+	b, err := disk.ReadFile(d, quarantineFile, maxIdentity)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("read %s: %w", quarantineFile, err)
+	}
+	var m mark
+	if err := json.Unmarshal(b, &m); err != nil || m.Server == "" {
+		return "", fmt.Errorf("%s is damaged: move the data directory away and start with an empty one; the site will bring the data back", quarantineFile)
+	}
+	if m.Site != site || m.Name != name {
+		return "", fmt.Errorf("the data directory belongs to node %q of site %q, not to %q of %q: check --data, --name and --site", m.Name, m.Site, name, site)
+	}
+	if _, err := readIdentity(d, site, name, newest); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	aside := path.Join(asideDir, string(m.Server))
+	if err := disk.RemoveAll(d, asideDir, func(f string) bool { return !strings.HasPrefix(f, aside+"/") }); err != nil {
+		return "", fmt.Errorf("remove what was set aside before: %w", err)
+	}
+	if err := disk.Move(d, ".", aside, func(f string) bool {
+		return f == quarantineFile || f == lockFile || f == disk.ReserveFile || strings.HasPrefix(f, asideDir+"/")
+	}); err != nil {
+		return "", fmt.Errorf("set the data aside: %w", err)
+	}
+	if err := d.Remove(quarantineFile); err != nil {
+		return "", err
+	}
+	log.Warn("the data of this node is set aside: it enters its site as a new server", "reason", m.Reason, "was", m.Server, "aside", d.Path(aside))
+	return m.Server, d.SyncDir(".")
+}
+
+// mindAside removes what was set aside when room is short.
+func (n *Node) mindAside(ctx context.Context) {
+	for {
+		if n.room.get() != roomOK {
+			if err := disk.RemoveAll(n.disk, asideDir, func(string) bool { return true }); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+				n.log.Warn("what was set aside was not removed", "err", err)
+			}
+		}
+		if pause(ctx, asideEvery) != nil {
+			return
+		}
+	}
+}

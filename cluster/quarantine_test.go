@@ -1,0 +1,186 @@
+package cluster_test
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"skerry/cluster"
+	"skerry/cluster/disk"
+	"skerry/internal/clustertest"
+)
+
+func TestAServerThatIsNotTrustedComesBackAsAnotherByItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := clustertest.Open(t, 3, nil)
+		post(t, s, 0, 30)
+		m := s.Followers()[0]
+		was := id(t, m)
+		m.Quarantine(errors.New("for a test"))
+		if err := m.Failed(); !errors.Is(err, cluster.ErrQuarantined) {
+			t.Errorf("it ends with %v, want ErrQuarantined", err)
+		}
+		m.Crash()
+		m.Start(3)
+		s.Wait("another server in its place", func() bool {
+			members := s.Leader().Members()
+			for _, member := range members {
+				if member.ID == string(was) || (member.Role != "voter" && member.Role != "leader") {
+					return false
+				}
+			}
+			return len(members) == 3
+		})
+		if now := id(t, m); now == was {
+			t.Errorf("it is still %s", was)
+		}
+		wantCount(t, s, 30)
+		if got := m.Disk.Names("aside/" + string(was) + "/"); len(got) == 0 {
+			t.Error("nothing was set aside")
+		}
+
+		// A second one takes the place of the first in the aside directory.
+		m.Quarantine(errors.New("for a test, again"))
+		_ = m.Failed()
+		m.Crash()
+		m.Start(3)
+		s.Wait("three members", func() bool { return len(s.Leader().Members()) == 3 && m.Status().LastSeq == 30 })
+		if got := m.Disk.Names("aside/" + string(was) + "/"); len(got) != 0 {
+			t.Errorf("two servers are set aside, one of them with %v", got)
+		}
+	})
+}
+
+func TestTheOnlyServerOfASiteIsNotSetAside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := clustertest.Open(t, 1, nil)
+		post(t, s, 0, 3)
+		m := s.Nodes[0]
+		m.Quarantine(errors.New("for a test"))
+		if err := m.Failed(); errors.Is(err, cluster.ErrQuarantined) || !strings.Contains(err.Error(), "only node of its site") {
+			t.Errorf("it ends with %v, want that it is the only node", err)
+		}
+		m.Crash()
+		m.Start(1)
+		s.Leader()
+		wantCount(t, s, 3)
+	})
+}
+
+// A power cut may come at any step of setting aside: the next start ends it, and
+// nothing of the old server is left in the new one's place, or lost.
+func TestSettingAsideSurvivesAPowerCutAtAnyStep(t *testing.T) {
+	files := map[string]string{"raft/log": "entries", "segments/readings/1-9.parquet": "rows", "seen.json": "[]"}
+	for step := 1; ; step++ {
+		d := disk.NewMemory()
+		put := func(name, text string) {
+			t.Helper()
+			if err := disk.WriteFile(d, name, func(w io.Writer) error {
+				_, err := io.WriteString(w, text)
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for name, text := range files {
+			put(name, text)
+		}
+		put("node.json", `{"format":1,"site":"demo","name":"n1","id":"n1.old","in_site":true}`)
+		put("quarantine.json", `{"site":"demo","name":"n1","server":"n1.old","reason":"test"}`)
+		cut := &cutAfter{Memory: d, left: step}
+		if n, err := cluster.Open(inMemory(cut)); err == nil {
+			_ = n.Close()
+		}
+		d.Cut()
+		n, err := cluster.Open(inMemory(d))
+		if err != nil {
+			t.Fatalf("cut at step %d: %v", step, err)
+		}
+		for name, text := range files {
+			b, err := disk.ReadFile(d, "aside/n1.old/"+name, 1<<10)
+			if err != nil || string(b) != text {
+				t.Errorf("cut at step %d: %s is set aside as %q (%v), want %q", step, name, b, err, text)
+			}
+			if name == "seen.json" {
+				continue // the new server may have one
+			}
+			if _, err := disk.ReadFile(d, name, 1<<10); err == nil {
+				t.Errorf("cut at step %d: %s is still in place", step, name)
+			}
+		}
+		if err := n.Close(); err != nil {
+			t.Error(err)
+		}
+		if cut.left > 0 {
+			return // it came to its end
+		}
+	}
+}
+
+// cutAfter is a disk whose power goes after so many changes.
+type cutAfter struct {
+	*disk.Memory
+	left int
+}
+
+var errCut = errors.New("the power was cut")
+
+func (c *cutAfter) step() error {
+	if c.left--; c.left < 0 {
+		return errCut
+	}
+	return nil
+}
+
+func (c *cutAfter) Create(name string) (disk.File, error) {
+	if err := c.step(); err != nil {
+		return nil, err
+	}
+	return c.Memory.Create(name)
+}
+
+func (c *cutAfter) Rename(from, to string) error { return errors.Join(c.step(), c.rename(from, to)) }
+
+func (c *cutAfter) rename(from, to string) error {
+	if c.left < 0 {
+		return nil
+	}
+	return c.Memory.Rename(from, to)
+}
+
+func (c *cutAfter) Remove(name string) error {
+	if err := c.step(); err != nil {
+		return err
+	}
+	return c.Memory.Remove(name)
+}
+
+func (c *cutAfter) SyncDir(dir string) error {
+	if err := c.step(); err != nil {
+		return err
+	}
+	return c.Memory.SyncDir(dir)
+}
+
+func TestAMarkedDirectoryOfAnotherIsRefusedAndNotTouched(t *testing.T) {
+	for _, c := range []struct{ name, node, mark, advice string }{
+		{"of another node", `{"format":1,"site":"demo","name":"n2","id":"n2.1"}`, `{"site":"demo","name":"n2","server":"n2.1"}`, "check --data"},
+		{"of another site", `{"format":1,"site":"other","name":"n1","id":"n1.1"}`, `{"site":"other","name":"n1","server":"n1.1"}`, "check --data"},
+		{"of a newer format", `{"format":99,"site":"demo","name":"n1","id":"n1.1"}`, `{"site":"demo","name":"n1","server":"n1.1"}`, "upgrade this node"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := disk.NewMemory()
+			for name, text := range map[string]string{"node.json": c.node, "quarantine.json": c.mark} {
+				if err := disk.WriteFile(d, name, func(w io.Writer) error { _, err := io.WriteString(w, text); return err }); err != nil {
+					t.Fatal(err)
+				}
+			}
+			wantRefused(t, inMemory(d), c.advice)
+			if got := d.Names(""); len(got) != 2 {
+				t.Errorf("the directory has %v, want what it had", got)
+			}
+		})
+	}
+}
