@@ -23,13 +23,16 @@ func getCommand() *cli.Command {
 		Usage:     "print the latest reading of a series, or its history",
 		ArgsUsage: "DEVICE[/RESOURCE]",
 		Description: "Without --from, --to and --limit it prints the latest reading, with any of them the history\n" +
-			"by time. DEVICE alone prints the latest reading of each of its resources; a device whose name\n" +
+			"by time; with --step one value for each window of time in which there are readings. DEVICE alone prints the latest reading of each of its resources; a device whose name\n" +
 			"has a '/' is then written with one more at its end. -o takes table, json and csv.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "from", Usage: "first `TIME`, RFC 3339 or Unix seconds"},
 			&cli.StringFlag{Name: "to", Usage: "`TIME` to stop before"},
 			&cli.IntFlag{Name: "limit", Usage: "print at most `N` readings (default: all)"},
-			&cli.StringFlag{Name: "consistency", Value: "linearizable", Usage: "what the answer must hold: linearizable, leader or local"},
+			&cli.StringFlag{Name: "order", Value: "asc", Usage: "asc, or desc for the newest first"},
+			&cli.StringFlag{Name: "step", Usage: "print one value for each window of this `DURATION`: 30s, 5m, 24h"},
+			&cli.StringFlag{Name: "agg", Value: "avg", Usage: "what it is of the readings in the window: min, max, avg, count or last"},
+			consistencyFlag(),
 		},
 		Action: get,
 	}
@@ -59,6 +62,9 @@ func get(c *cli.Context) error {
 	if resource == "" {
 		return usagef("a history is of one series: write %s/RESOURCE", device)
 	}
+	if c.IsSet("step") {
+		return printWindows(c, cl, device, resource, query)
+	}
 	next, err := copyHistory(c.Context, cl, device, resource, query, c.Int("limit"), out)
 	if err != nil {
 		return err
@@ -83,6 +89,12 @@ func rangeQuery(c *cli.Context) (query url.Values, history bool, err error) {
 		}
 		query.Set(name, t.UTC().Format(time.RFC3339Nano))
 		history = true
+	}
+	for _, name := range []string{"order", "step", "agg"} {
+		if c.IsSet(name) {
+			query.Set(name, c.String(name))
+			history = true
+		}
 	}
 	if c.IsSet("limit") {
 		if c.Int("limit") < 1 {
