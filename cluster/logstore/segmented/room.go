@@ -1,0 +1,295 @@
+package segmented
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"time"
+
+	"skerry/cluster/disk"
+)
+
+const (
+	// sparesKept is how many files are ready to be the next segment.
+	sparesKept = 1
+	// shrinkAbove is the room that a sealed segment may keep to itself, in bytes.
+	shrinkAbove = 64 << 10
+	// tidyAgain is the pause after the disk refused.
+	tidyAgain = 5 * time.Second
+	// zeroBytes is how much of a new file is written at a time.
+	zeroBytes = 256 << 10
+)
+
+func (l *Log) name(file string) string { return path.Join(l.cfg.Dir, file) }
+
+// roll makes a new segment the active one: entries from first on that are in
+// the log are void from then on, with alone all of them. It holds an entry of
+// need bytes. The caller has the turn.
+func (l *Log) roll(first uint64, alone bool, need int64) error {
+	s, err := l.newSegment(first, alone, need)
+	if err == nil {
+		err = l.place(s)
+	}
+	if err != nil {
+		return fmt.Errorf("begin a segment at entry %d: %w", first, err)
+	}
+	return nil
+}
+
+// newSegment takes a spare, or makes one, and gives it a head. It is not in
+// place yet.
+func (l *Log) newSegment(first uint64, alone bool, need int64) (*segment, error) {
+	spare, size, err := l.takeSpare(firstAt + need)
+	if err != nil {
+		return nil, err
+	}
+	f, err := l.cfg.Disk.Open(l.name(spare))
+	if err != nil {
+		return nil, err
+	}
+	var salt [8]byte
+	if _, err = rand.Read(salt[:]); err == nil {
+		l.serial++
+		s := &segment{name: spare, file: f, size: size, last: first - 1, end: firstAt}
+		s.head = head{serial: l.serial, salt: binary.LittleEndian.Uint64(salt[:]), first: first, alone: alone}
+		if err = writeHead(f, s.head); err == nil {
+			return s, nil
+		}
+	}
+	return nil, errors.Join(err, f.Close())
+}
+
+// place syncs a segment that newSegment made and makes it the active one. Before
+// the rename the log is as it was, and after it as it is to be.
+func (l *Log) place(s *segment) error {
+	err := s.file.Sync()
+	if err == nil {
+		err = l.cfg.Disk.Rename(l.name(s.name), l.name(segmentName(s.serial)))
+	}
+	if err == nil {
+		err = l.cfg.Disk.SyncDir(l.cfg.Dir)
+	}
+	if err != nil {
+		return errors.Join(err, s.file.Close())
+	}
+	s.name = segmentName(s.serial)
+	l.mu.Lock()
+	l.void(s.first, s.alone)
+	l.segments = append(l.segments, s)
+	if s.alone {
+		l.first = s.first
+	}
+	l.mu.Unlock()
+	l.active = s
+	l.tidy()
+	return nil
+}
+
+// void takes entries from index on, or all, out of the segments. The caller
+// holds mu.
+func (l *Log) void(index uint64, all bool) {
+	n := len(l.segments)
+	for n > 0 && (all || l.segments[n-1].first >= index) {
+		n--
+	}
+	l.doomed = append(l.doomed, l.segments[n:]...)
+	l.segments = l.segments[:n:n]
+	if n == 0 {
+		return
+	}
+	s := l.segments[n-1]
+	if s.last >= index {
+		_, s.end = s.span(index) // a little more than what is not void
+		s.last = index - 1
+	}
+	if s.size-s.end > shrinkAbove {
+		l.shrink = append(l.shrink, s)
+	}
+}
+
+// tidy wakes the worker.
+func (l *Log) tidy() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// keepTidy is the worker: it removes what is not wanted any more and keeps
+// spares ready. It ends with Close.
+func (l *Log) keepTidy() {
+	for {
+		select {
+		case <-l.wake:
+		case <-l.ended:
+			return
+		}
+		if err := l.tidyUp(); err != nil {
+			l.cfg.Logger.Warn("the log's directory could not be tidied and is tried again", "error", err)
+			again := time.NewTimer(tidyAgain)
+			select {
+			case <-again.C:
+				l.tidy()
+			case <-l.ended:
+				again.Stop()
+				return
+			}
+		}
+	}
+}
+
+// tidyUp does what there is to do now.
+func (l *Log) tidyUp() error {
+	for {
+		s := l.nextDoomed()
+		if s == nil {
+			break
+		}
+		if err := l.retire(s); err != nil {
+			return err // the next one must not go before it
+		}
+		l.mu.Lock()
+		l.doomed = l.doomed[1:]
+		l.mu.Unlock()
+	}
+	for {
+		l.mu.Lock()
+		if len(l.shrink) == 0 {
+			l.mu.Unlock()
+			break
+		}
+		s := l.shrink[0]
+		l.shrink = l.shrink[1:]
+		end := s.end
+		live := slices.Contains(l.segments, s)
+		if live {
+			s.size = end
+		}
+		l.mu.Unlock()
+		if live {
+			if err := s.file.Truncate(end); err != nil {
+				return err
+			}
+		}
+	}
+	return l.fillSpares()
+}
+
+// nextDoomed is the segment to be removed first: one that is void, or the oldest
+// if all its entries were dropped.
+func (l *Log) nextDoomed() *segment {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for len(l.segments) > 1 && l.segments[1].first <= l.first {
+		l.doomed = append(l.doomed, l.segments[0])
+		l.segments = l.segments[1:]
+	}
+	if len(l.doomed) == 0 {
+		return nil
+	}
+	return l.doomed[0]
+}
+
+// retire makes a segment a spare, if one is wanted, or removes it.
+func (l *Log) retire(s *segment) error {
+	if err := s.close(); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	keep := s.size == l.cfg.SegmentBytes && len(l.spares) < sparesKept
+	spare := l.nextSpareName()
+	l.mu.Unlock()
+	var err error
+	if keep {
+		err = l.cfg.Disk.Rename(l.name(s.name), l.name(spare))
+	} else {
+		err = l.cfg.Disk.Remove(l.name(s.name))
+	}
+	if err == nil {
+		err = l.cfg.Disk.SyncDir(l.cfg.Dir)
+	}
+	if err != nil {
+		return fmt.Errorf("remove segment %d: %w", s.serial, err)
+	}
+	if keep {
+		l.mu.Lock()
+		l.spares = append(l.spares, spare)
+		l.mu.Unlock()
+	}
+	return nil
+}
+
+// nextSpareName is a name no spare has had in this life. The caller holds mu.
+func (l *Log) nextSpareName() string {
+	l.spareSeq++
+	return fmt.Sprintf("%016x%s", l.spareSeq, spareExt)
+}
+
+// takeSpare hands out a file of at least size bytes.
+func (l *Log) takeSpare(size int64) (name string, got int64, err error) {
+	l.mu.Lock()
+	if size <= l.cfg.SegmentBytes && len(l.spares) > 0 {
+		name = l.spares[0]
+		l.spares = l.spares[1:]
+		l.mu.Unlock()
+		return name, l.cfg.SegmentBytes, nil
+	}
+	name = l.nextSpareName()
+	l.mu.Unlock()
+	size = max(size, l.cfg.SegmentBytes)
+	return name, size, l.makeSpare(name, size)
+}
+
+// fillSpares makes the spares that are missing.
+func (l *Log) fillSpares() error {
+	for {
+		l.mu.Lock()
+		enough := len(l.spares) >= sparesKept || l.closed
+		name := l.nextSpareName()
+		l.mu.Unlock()
+		if enough {
+			return nil
+		}
+		if err := l.makeSpare(name, l.cfg.SegmentBytes); err != nil {
+			return err
+		}
+		l.mu.Lock()
+		l.spares = append(l.spares, name)
+		l.mu.Unlock()
+	}
+}
+
+// makeSpare writes a file of zeros: its blocks are there from then on.
+func (l *Log) makeSpare(name string, size int64) error {
+	temp := l.name(name + tempExt)
+	f, err := l.cfg.Disk.Create(temp)
+	if err != nil {
+		return err
+	}
+	err = zero(f, size)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		if err = l.cfg.Disk.Rename(temp, l.name(name)); err == nil {
+			return l.cfg.Disk.SyncDir(l.cfg.Dir)
+		}
+	}
+	return errors.Join(fmt.Errorf("make a segment of %d bytes: %w", size, err), l.cfg.Disk.Remove(temp))
+}
+
+var zeros [zeroBytes]byte
+
+func zero(f disk.File, size int64) error {
+	for size > 0 {
+		n, err := f.Write(zeros[:min(size, zeroBytes)])
+		if err != nil {
+			return err
+		}
+		size -= int64(n)
+	}
+	return nil
+}

@@ -1,0 +1,188 @@
+package segmented
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sort"
+	"sync"
+
+	"github.com/hashicorp/raft"
+
+	"skerry/cluster/disk"
+)
+
+// The index of a segment has a mark at least every so many records or bytes, so
+// a read looks through no more than that for its record.
+const (
+	markRecords = 16
+	markBytes   = 16 << 10
+)
+
+// mark says where a record lies.
+type mark struct {
+	index uint64
+	at    int64
+}
+
+// segment is one file of the log. What changes is guarded by the Log's mu.
+//
+// Invariant: first-1 <= last, firstAt <= end <= size.
+type segment struct {
+	head
+	name string
+	file disk.File
+	size int64 // of the file, in bytes
+
+	last  uint64 // first-1 while there is no record
+	end   int64  // where the next record goes
+	batch uint32 // of the last record
+	marks []mark
+	since int // records after the last mark
+
+	closed bool // the worker's, and Close's after it
+}
+
+// close closes the file, once.
+func (s *segment) close() error {
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	return s.file.Close()
+}
+
+// note takes the record of the next index into the index.
+func (s *segment) note(size int64) {
+	index := s.last + 1
+	n := len(s.marks)
+	if n == 0 || s.since >= markRecords || s.end-s.marks[n-1].at >= markBytes || size > markBytes {
+		s.marks = append(s.marks, mark{index, s.end})
+		s.since = 0
+	}
+	s.since++
+	s.last, s.end = index, s.end+size
+}
+
+// span is where the bytes lie among which the record of index is.
+func (s *segment) span(index uint64) (from, to int64) {
+	i := sort.Search(len(s.marks), func(i int) bool { return s.marks[i].index > index })
+	from, to = s.marks[i-1].at, s.end
+	if i < len(s.marks) {
+		to = s.marks[i].at
+	}
+	return from, to
+}
+
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// read reads the record of index from a span. It holds no lock.
+func (s *segment) read(index uint64, from, to int64, out *raft.Log) error {
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
+	if int64(cap(*buf)) < to-from {
+		*buf = make([]byte, to-from)
+	}
+	b := (*buf)[:to-from]
+	if n, err := s.file.ReadAt(b, from); n < len(b) {
+		return fmt.Errorf("read entry %d in segment %d: %w", index, s.serial, err)
+	}
+	for {
+		i, size := recordSpan(b)
+		if size == 0 || i > index || (i < index && size >= len(b)) {
+			return fmt.Errorf("entry %d in segment %d: %w", index, s.serial, ErrRotten)
+		}
+		if i < index {
+			b = b[size:]
+			continue
+		}
+		r, ok := parseRecord(b, s.salt)
+		if !ok {
+			return fmt.Errorf("entry %d in segment %d: %w", index, s.serial, ErrRotten)
+		}
+		*out = r.entry
+		out.Data = append([]byte(nil), r.entry.Data...)
+		out.Extensions = append([]byte(nil), r.entry.Extensions...)
+		return nil
+	}
+}
+
+// scanned is what looking through a segment found.
+type scanned struct {
+	// whole: nothing that is a record follows the last one taken.
+	whole bool
+	// rotten: a record that follows was written after the one that is missing
+	// had been synced.
+	rotten bool
+}
+
+// scan takes in the records up to limit that follow each other without damage.
+// b is a buffer to read into; it is returned for the next segment.
+func (s *segment) scan(limit uint64, b []byte) (scanned, []byte, error) {
+	if int64(cap(b)) < s.size {
+		b = make([]byte, s.size)
+	}
+	b = b[:s.size]
+	if err := readWhole(s.file, b); err != nil {
+		return scanned{}, b, fmt.Errorf("read segment %d: %w", s.serial, err)
+	}
+	s.last, s.end, s.marks, s.batch = s.first-1, firstAt, nil, 0
+	ended := true // the batch of the last record taken
+	for s.last < limit {
+		r, ok := parseRecord(b[min(s.end, s.size):], s.salt)
+		if !ok || r.entry.Index != s.last+1 {
+			break
+		}
+		s.note(int64(r.size))
+		s.batch, ended = r.batch, r.last
+	}
+	if s.last == limit {
+		return scanned{whole: true}, b, nil
+	}
+	missing := s.batch
+	if ended {
+		missing++
+	}
+	found := scanned{whole: true}
+	for at := s.end; at+recordHead <= s.size; at += align {
+		// No more records fit, so an index further on is no index.
+		index, _ := recordSpan(b[at:])
+		if index <= s.last || index-s.last > uint64(s.size/recordHead) {
+			continue
+		}
+		if r, ok := parseRecord(b[at:], s.salt); ok {
+			found.whole = false
+			found.rotten = found.rotten || r.batch > missing
+		}
+	}
+	return found, b, nil
+}
+
+const (
+	readPart = 4096
+	// unreadable is how many parts of a segment may be lost to a disk that does
+	// not give them. They count as damage; more of them as a broken disk.
+	unreadable = 16
+)
+
+// readWhole fills b from the beginning of f; what the disk does not give is
+// zero.
+func readWhole(f disk.File, b []byte) error {
+	if n, err := f.ReadAt(b, 0); n == len(b) || errors.Is(err, io.EOF) {
+		clear(b[n:])
+		return nil
+	}
+	lost := 0
+	for at := 0; at < len(b); at += readPart {
+		part := b[at:min(at+readPart, len(b))]
+		n, err := f.ReadAt(part, int64(at))
+		if n == len(part) || errors.Is(err, io.EOF) {
+			continue
+		}
+		clear(part)
+		if lost++; lost > unreadable {
+			return err
+		}
+	}
+	return nil
+}
