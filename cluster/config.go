@@ -32,7 +32,7 @@ type Config struct {
 	Join            []string // gossip addresses of any nodes of the site
 
 	Profile  string        // "ssd", "sdcard" or "wan"; "" is ssd
-	LogStore logstore.Kind // "" is wal
+	LogStore logstore.Kind // "" is what the directory has, segmented in a new one
 	// SnapshotBytes is how much log there is between two snapshots; 0 is the
 	// profile's.
 	SnapshotBytes int64
@@ -58,27 +58,16 @@ type Seams struct {
 	Disk    disk.Disk
 	Network func(raft.ServerID) (transport.Network, error)
 	Gossip  func(gossip.Peer) (gossip.Gossip, error)
-	Logs    func(failed func(error)) (Logs, error)
 	Wall    func() time.Time // the node's wall clock
 	// Level is the newest level that the node knows, as if it were of an older
 	// version or, with fsm.TrialLevel, the next. 0 is fsm.NewestLevel.
 	Level fsm.Level
 
 	Unmerged bool // small files stay as they are
-}
-
-// Logs are raft's stores.
-type Logs struct {
-	Log      raft.LogStore
-	Stable   raft.StableStore
-	Snapshot raft.SnapshotStore
-	// DropOlder removes all snapshots but the newest; nil where one is kept.
-	DropOlder func() error
-	Close     func() error
-	// Damage is why entries that the node acknowledged may be missing, "" where
-	// none are; Recovered notes durably that they are there again.
-	Damage    string
-	Recovered func() error
+	// Log wraps the log on the disk.
+	Log func(raft.LogStore) raft.LogStore
+	// SegmentBytes is the size of the log's segments, 0 for the usual.
+	SegmentBytes int64
 }
 
 // profile is what depends on the kind of disk and network.
@@ -91,9 +80,10 @@ type profile struct {
 	// patience is how long a starting node waits for servers that do not answer
 	// before a majority's word is enough; see earnTrust.
 	patience      time.Duration
-	snapshotBytes int64 // of log between two snapshots
-	reserveBytes  int64 // of the disk, at most
-	queueBytes    int   // proposals that wait for an entry
+	stall         time.Duration // a write of the log or votes that takes longer ends the process
+	snapshotBytes int64         // of log between two snapshots
+	reserveBytes  int64         // of the disk, at most
+	queueBytes    int           // proposals that wait for an entry
 	// linger is how long a reading waits for others: a disk write takes a page
 	// of flash whether it holds one or a hundred.
 	linger            time.Duration
@@ -105,17 +95,17 @@ type profile struct {
 
 var profiles = map[string]profile{
 	"ssd": {
-		heartbeat: 300 * time.Millisecond, election: time.Second, lease: 200 * time.Millisecond, patience: time.Second,
+		heartbeat: 300 * time.Millisecond, election: time.Second, lease: 200 * time.Millisecond, stall: 2 * time.Second, patience: time.Second,
 		snapshotBytes: 256 << 20, reserveBytes: 64 << 20, queueBytes: 16 << 20, windowBytes: 512 << 20, cutRows: 1 << 20, cutBytes: 16 << 20,
 		fetchBytes: 32 << 20, scrubBytes: 8 << 20, mergeBytes: 16 << 20,
 	},
 	"sdcard": {
-		heartbeat: 5 * time.Second, election: 5 * time.Second, lease: 2500 * time.Millisecond, patience: 5 * time.Second, linger: 30 * time.Millisecond,
+		heartbeat: 5 * time.Second, election: 5 * time.Second, lease: 2500 * time.Millisecond, stall: 10 * time.Second, patience: 5 * time.Second, linger: 30 * time.Millisecond,
 		snapshotBytes: 64 << 20, reserveBytes: 32 << 20, queueBytes: 4 << 20, windowBytes: 32 << 20, cutRows: 1 << 20, cutBytes: 16 << 20,
 		fetchBytes: 2 << 20, scrubBytes: 1 << 20, mergeBytes: 2 << 20,
 	},
 	"wan": {
-		heartbeat: 2 * time.Second, election: 2 * time.Second, lease: time.Second, patience: 3 * time.Second,
+		heartbeat: 2 * time.Second, election: 2 * time.Second, lease: time.Second, stall: 10 * time.Second, patience: 3 * time.Second,
 		snapshotBytes: 256 << 20, reserveBytes: 64 << 20, queueBytes: 16 << 20, windowBytes: 512 << 20, cutRows: 1 << 20, cutBytes: 16 << 20,
 		fetchBytes: 512 << 10, scrubBytes: 8 << 20, mergeBytes: 16 << 20,
 	},
@@ -150,8 +140,8 @@ func (c Config) withDefaults() (Config, error) {
 	if _, ok := profiles[c.Profile]; !ok {
 		return c, fmt.Errorf("--profile %q is not known: use ssd, sdcard or wan", c.Profile)
 	}
-	if c.LogStore == "" {
-		c.LogStore = logstore.WAL
+	if c.LogStore != "" && !c.LogStore.Known() {
+		return c, fmt.Errorf("--log-store %q is not known: use segmented, wal or bolt", c.LogStore)
 	}
 	switch {
 	case c.Linger == 0:

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +15,7 @@ import (
 
 	"skerry/cluster/disk"
 	"skerry/cluster/gossip"
+	"skerry/cluster/logstore"
 	"skerry/cluster/transport"
 	"skerry/fsm"
 )
@@ -33,7 +33,7 @@ type Node struct {
 	room     room
 	pressure pressure
 	lock     func() error // releases the data directory
-	logs     Logs
+	logs     *logstore.Store
 	network  transport.Network
 	filter   *transport.Filter
 	gossip   gossip.Gossip
@@ -142,21 +142,23 @@ func open(cfg Config) (node *Node, err error) {
 	undo = append(undo, func() error { n.replica.frames.close(); return nil })
 	n.lookAtRoom()
 
-	if cfg.Seams.Logs != nil {
-		n.logs, err = cfg.Seams.Logs(n.fail)
-	} else {
-		n.logs, err = openLogs(cfg, filepath.Join(cfg.Dir, "raft"), n.log, n.fail)
-	}
-	if err != nil {
+	if n.logs, err = n.openLogs(); errors.Is(err, logstore.ErrVotes) {
+		return nil, n.quarantine(fmt.Errorf("%w: %w", errLost, err))
+	} else if err != nil {
 		return nil, err
 	}
 	undo = append(undo, n.logs.Close)
-	if err = n.logs.check(n.id.InSite); errors.Is(err, errLost) {
+	if err = checkLogs(n.logs, n.id.InSite); errors.Is(err, errLost) {
 		return nil, n.quarantine(err)
 	} else if err != nil {
 		return nil, err
 	}
-	n.logs.Log, n.logs.Snapshot = levelLog{n.logs.Log, n.raiseDir}, levelSnapshots{n.logs.Snapshot, n.raiseDir}
+	var log raft.LogStore = n.logs.Log
+	if cfg.Seams.Log != nil {
+		log = cfg.Seams.Log(log)
+	}
+	log = levelLog{log, n.raiseDir}
+	snapshots := levelSnapshots{n.logs.Snapshots, n.raiseDir}
 
 	if cfg.Seams.Network != nil {
 		n.network, err = cfg.Seams.Network(n.id.ID)
@@ -176,10 +178,10 @@ func open(cfg Config) (node *Node, err error) {
 		return nil, err
 	}
 
-	if err := n.replica.loadFrames(n.logs.Snapshot); err != nil {
+	if err := n.replica.loadFrames(n.logs.Snapshots); err != nil {
 		return nil, err
 	}
-	if n.raft, err = raft.NewRaft(n.raftConfig(), n.replica, n.logs.Log, n.logs.Stable, n.logs.Snapshot, n.filter); err != nil {
+	if n.raft, err = startRaft(n.raftConfig(), n.replica, log, n.logs.Stable, snapshots, n.filter, n.filter.Mute); err != nil {
 		if strings.Contains(err.Error(), noSnapshot) {
 			return nil, n.quarantine(fmt.Errorf("%w: %w", errLost, err))
 		}
@@ -187,7 +189,7 @@ func open(cfg Config) (node *Node, err error) {
 	}
 	n.filter.Watch(n.raft)
 	n.replica.alone = func() bool { return len(n.otherServers()) == 0 }
-	n.replica.started(n.logs.DropOlder, n.keepLog)
+	n.replica.started(n.logs.Snapshots.DropOlder, n.keepLog)
 	undo = append(undo, func() error { return n.raft.Shutdown().Error() })
 	if err = n.beginAlone(); err != nil {
 		return nil, err

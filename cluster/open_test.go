@@ -18,7 +18,6 @@ import (
 // inMemory is a node's configuration in which nothing is real but what a test
 // makes so.
 func inMemory(d disk.Disk) cluster.Config {
-	store := raft.NewInmemStore()
 	return cluster.Config{
 		Name: "n1", Site: "demo", BootstrapExpect: 1,
 		Seams: cluster.Seams{
@@ -27,11 +26,6 @@ func inMemory(d disk.Disk) cluster.Config {
 				return transport.NewMemory().Join(id, "n1:7420"), nil
 			},
 			Gossip: func(p gossip.Peer) (gossip.Gossip, error) { return gossip.NewMemory().Join(p), nil },
-			Logs: func(func(error)) (cluster.Logs, error) {
-				return cluster.Logs{
-					Log: store, Stable: store, Snapshot: raft.NewInmemSnapshotStore(), Close: func() error { return nil },
-				}, nil
-			},
 		},
 	}
 }
@@ -139,6 +133,7 @@ func TestAConfigurationIsRefusedWithTheRule(t *testing.T) {
 		{"no founders", func(c *cluster.Config) { c.BootstrapExpect = 0 }, "--bootstrap-expect 0: a site begins with 1 to 9 nodes"},
 		{"ten founders", func(c *cluster.Config) { c.BootstrapExpect = 10 }, "--bootstrap-expect 10"},
 		{"an unknown profile", func(c *cluster.Config) { c.Profile = "tape" }, `--profile "tape" is not known: use ssd, sdcard or wan`},
+		{"an unknown log store", func(c *cluster.Config) { c.LogStore = "tape" }, `--log-store "tape" is not known: use segmented, wal or bolt`},
 		{"a linger below zero", func(c *cluster.Config) { c.Linger = -2 }, "--linger -2ns: use 0 to 1s"},
 		{"a linger over a second", func(c *cluster.Config) { c.Linger = 2 * time.Second }, "--linger 2s"},
 	} {

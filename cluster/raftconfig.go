@@ -17,6 +17,9 @@ import (
 	"skerry/cluster/logstore"
 )
 
+// raftDir is where raft's stores are in the data directory.
+const raftDir = "raft"
+
 const (
 	// never is a threshold that raft's own snapshot timer does not reach:
 	// skerry takes snapshots by bytes of log.
@@ -41,24 +44,12 @@ func (n *Node) raftConfig() *raft.Config {
 	return c
 }
 
-// openLogs opens raft's stores on a real disk.
-func openLogs(cfg Config, dir string, logger *slog.Logger, failed func(error)) (Logs, error) {
-	s, err := logstore.Open(logstore.Config{Dir: dir, Kind: cfg.LogStore, Logger: hclogTo(logger), Failed: failed})
-	if err != nil {
-		return Logs{}, err
-	}
-	snapshots, err := raft.NewFileSnapshotStoreWithLogger(dir, snapshotsKept, hclogTo(logger))
-	if err == nil {
-		err = disk.NewOS(dir).SyncDir(".")
-	}
-	if err != nil {
-		_ = s.Close() // nothing was written
-		return Logs{}, err
-	}
-	return Logs{
-		Log: s.Log, Stable: s.Stable, Snapshot: snapshots, Close: s.Close,
-		DropOlder: func() error { return dropOlder(dir, snapshots) },
-	}, nil
+// openLogs opens raft's stores.
+func (n *Node) openLogs() (*logstore.Store, error) {
+	return logstore.Open(logstore.Config{
+		Disk: n.disk, Dir: raftDir, Kind: n.cfg.LogStore, Logger: hclogTo(n.log),
+		Failed: n.fail, Stall: n.profile.stall, SegmentBytes: n.cfg.Seams.SegmentBytes,
+	})
 }
 
 const lockFile = "lock"

@@ -3,46 +3,15 @@ package cluster
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"github.com/hashicorp/raft"
 
-	"skerry/cluster/disk"
+	"skerry/cluster/logstore"
 )
-
-// snapshotsKept is how many snapshots a node keeps, with its log back to the
-// older one: if the newest rots, raft starts from the one before.
-const snapshotsKept = 2
 
 // keptBeside is how many entries may come in between the end of a snapshot and
 // raft's look at the length of its log, a few microseconds later.
 const keptBeside = 256
-
-// snapshotDir is where raft's store keeps snapshots in its base directory.
-const snapshotDir = "snapshots"
-
-// dropOlder removes all snapshots but the newest. It is called when a leader's
-// snapshot was installed: the log then begins after it, and raft would fall
-// back to an older one without a word, across the hole between them.
-func dropOlder(base string, store raft.SnapshotStore) error {
-	list, err := store.List() // newest first
-	if err != nil {
-		return err
-	}
-	for i, s := range list {
-		if i == 0 {
-			continue
-		}
-		if err := os.RemoveAll(filepath.Join(base, snapshotDir, s.ID)); err != nil {
-			return fmt.Errorf("remove snapshot %s: %w", s.ID, err)
-		}
-	}
-	if len(list) < 2 {
-		return nil
-	}
-	return disk.NewOS(base).SyncDir(snapshotDir)
-}
 
 // keepLog has raft, which drops log after each snapshot, keep it from an index
 // on. raft is told a number of entries, counted from the newest.
@@ -62,19 +31,21 @@ var errLost = errors.New("a part of what raft needs is lost")
 // be read.
 const noSnapshot = "failed to load any existing snapshots"
 
-// check makes sure that nothing is missing of what raft left. A server that
+// checkLogs makes sure that nothing is missing of what raft left. A server that
 // forgot its votes or entries it acknowledged must not go on as if it had not.
-// An older snapshot that the log does not reach is dropped: see dropOlder.
-func (l *Logs) check(inSite bool) error {
-	first, err := l.Log.FirstIndex()
+// An older snapshot that the log does not reach is dropped: a leader's snapshot
+// was installed after it, and raft would fall back to the older one without a
+// word, across the hole between them.
+func checkLogs(l *logstore.Store, inSite bool) error {
+	first, err := l.FirstIndex()
 	if err != nil {
 		return err
 	}
-	last, err := l.Log.LastIndex()
+	last, err := l.LastIndex()
 	if err != nil {
 		return err
 	}
-	list, err := l.Snapshot.List() // newest first
+	list, err := l.Snapshots.List() // newest first
 	if err != nil {
 		return err
 	}
@@ -87,8 +58,8 @@ func (l *Logs) check(inSite bool) error {
 		return fmt.Errorf("%w: the votes are gone", errLost)
 	case first > 1 && (len(list) == 0 || !reaches(list[0])):
 		return fmt.Errorf("%w: the raft log begins at entry %d and no snapshot reaches it", errLost, first)
-	case len(list) > 1 && !reaches(list[len(list)-1]) && l.DropOlder != nil:
-		return l.DropOlder()
+	case len(list) > 1 && !reaches(list[len(list)-1]):
+		return l.Snapshots.DropOlder()
 	}
 	return nil
 }

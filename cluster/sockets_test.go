@@ -96,7 +96,7 @@ func agree(tb testing.TB, nodes []*real, last uint64) {
 }
 
 func TestThreeNodesOnRealSocketsAndFilesComeBackAsTheyWere(t *testing.T) {
-	for _, kind := range []logstore.Kind{logstore.WAL, logstore.Bolt} {
+	for _, kind := range logstore.Kinds {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()

@@ -48,14 +48,16 @@ func (n *Node) beginApart() error {
 	if err != nil {
 		return err
 	}
-	list, err := n.logs.Snapshot.List()
+	list, err := n.logs.Snapshots.List()
 	if err != nil {
 		return err
 	}
 	if last == 0 && len(list) == 0 {
 		return nil // it voted for nobody, and holds nothing
 	}
-	n.trust.damage = n.logs.Damage
+	if r := n.logs.Recovery(); r.Damaged {
+		n.trust.damage = r.Reason
+	}
 	n.filter.Take(transport.Apart)
 	return nil
 }

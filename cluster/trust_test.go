@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"skerry/cluster"
+	"skerry/cluster/logstore"
 	"skerry/fsm"
 	"skerry/internal/clustertest"
 )
@@ -22,6 +23,7 @@ func TestANodeThatLostEntriesElectsNobodyWithoutThem(t *testing.T) {
 		hurt, behind := others[0], others[1]
 		s.Network.Isolate(behind.Address, true)
 		lead.MustPropose(clustertest.Reading(t, "pump-7", "temperature", 10e6, 1))
+		<-time.After(2 * logstore.HintEvery) // from then on the loss is noticed
 		hurt.Crash()
 		lead.Crash()
 		hurt.Lose(1)

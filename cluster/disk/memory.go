@@ -19,6 +19,7 @@ type Memory struct {
 	durable map[string]*inode // directory entries that were synced
 	cuts    int               // handles of an earlier life do nothing
 	total   int64             // capacity in bytes, 0 for no bound
+	onSync  func(name string)
 }
 
 // inode is a file's content.
@@ -99,6 +100,7 @@ var errPower = errors.New("the power was cut")
 type memoryFile struct {
 	d    *Memory
 	n    *inode
+	name string // when it was opened
 	life int
 }
 
@@ -163,6 +165,12 @@ func (f *memoryFile) ReadAt(b []byte, off int64) (int, error) {
 }
 
 func (f *memoryFile) Sync() error {
+	f.d.mu.Lock()
+	onSync := f.d.onSync
+	f.d.mu.Unlock()
+	if onSync != nil {
+		onSync(f.name)
+	}
 	if err := f.lock(); err != nil {
 		return err
 	}
@@ -201,7 +209,7 @@ func (d *Memory) Create(name string) (File, error) {
 	defer d.mu.Unlock()
 	n := &inode{}
 	d.now[name] = n
-	return &memoryFile{d: d, n: n, life: d.cuts}, nil
+	return &memoryFile{d: d, n: n, name: name, life: d.cuts}, nil
 }
 
 // Open is Disk's.
@@ -212,7 +220,7 @@ func (d *Memory) Open(name string) (File, error) {
 	if !ok {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
-	return &memoryFile{d: d, n: n, life: d.cuts}, nil
+	return &memoryFile{d: d, n: n, name: name, life: d.cuts}, nil
 }
 
 // Rename is Disk's.
@@ -273,6 +281,15 @@ func (d *Memory) SyncDir(dir string) error {
 
 // MakeDir is Disk's: directories are there when files in them are.
 func (d *Memory) MakeDir(string) error { return nil }
+
+// OnSync has f called at the beginning of each Sync and SyncData, with the name
+// the file was opened by: a slow disk takes its time in f, one that hangs does
+// not return from it. nil is a quick disk.
+func (d *Memory) OnSync(f func(name string)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.onSync = f
+}
 
 // SetCapacity bounds what the files may take together, in bytes; 0 is no bound.
 // A write past it fails with ENOSPC and writes nothing.

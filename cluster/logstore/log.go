@@ -11,14 +11,12 @@ import (
 // CacheBytes bounds the entries kept in memory for followers that are close.
 const CacheBytes = 8 << 20
 
-var errFailed = errors.New("an earlier write to the log failed: the node must be started again")
-
 // Log is a raft.LogStore with a cache of the newest entries, bounded in bytes,
-// and a count of the bytes written.
+// a count of the bytes written, a guard over its writes, and the hint.
 type Log struct {
-	raft.LogStore
-	failed  func(error)
-	broken  atomic.Bool
+	inner   raft.LogStore
+	guard   *guard
+	hint    *hint // nil where none is kept
 	written atomic.Int64
 
 	mu sync.Mutex
@@ -28,21 +26,37 @@ type Log struct {
 	size  int
 }
 
-// NewLog wraps inner. failed is called once, with the first write error.
-func NewLog(inner raft.LogStore, failed func(error)) *Log {
-	return &Log{LogStore: inner, failed: failed}
+func newLog(inner raft.LogStore, g *guard, h *hint) *Log {
+	return &Log{inner: inner, guard: g, hint: h}
 }
 
 // Written is the number of bytes of entries stored since Open.
 func (l *Log) Written() int64 { return l.written.Load() }
 
+// Reserved is how many bytes can be appended without taking more of the disk,
+// records and all; -1 where the store cannot tell.
+func (l *Log) Reserved() int64 {
+	if r, ok := l.inner.(interface{ Reserved() int64 }); ok {
+		return r.Reserved()
+	}
+	return -1
+}
+
 // IsMonotonic is raft.MonotonicLogStore's.
 func (l *Log) IsMonotonic() bool {
-	m, ok := l.LogStore.(raft.MonotonicLogStore)
+	m, ok := l.inner.(raft.MonotonicLogStore)
 	return ok && m.IsMonotonic()
 }
 
-// GetLog is raft.LogStore's.
+// FirstIndex is raft.LogStore's.
+func (l *Log) FirstIndex() (uint64, error) { return l.inner.FirstIndex() }
+
+// LastIndex is raft.LogStore's.
+func (l *Log) LastIndex() (uint64, error) { return l.inner.LastIndex() }
+
+// GetLog is raft.LogStore's. An entry that the disk does not give as it was
+// stored is told as a failure: raft does not go on without it, and the next
+// start makes the node convalescent.
 func (l *Log) GetLog(index uint64, out *raft.Log) error {
 	l.mu.Lock()
 	if index >= l.first && index-l.first < uint64(len(l.ring)) {
@@ -51,7 +65,16 @@ func (l *Log) GetLog(index uint64, out *raft.Log) error {
 		return nil
 	}
 	l.mu.Unlock()
-	return l.LogStore.GetLog(index, out)
+	return l.Verify(index, out)
+}
+
+// Verify is GetLog from the disk, past the cache.
+func (l *Log) Verify(index uint64, out *raft.Log) error {
+	err := l.inner.GetLog(index, out)
+	if err != nil && !errors.Is(err, raft.ErrLogNotFound) {
+		return l.guard.fail(err)
+	}
+	return err
 }
 
 // StoreLog is raft.LogStore's.
@@ -59,11 +82,9 @@ func (l *Log) StoreLog(log *raft.Log) error { return l.StoreLogs([]*raft.Log{log
 
 // StoreLogs is raft.LogStore's.
 func (l *Log) StoreLogs(logs []*raft.Log) error {
-	if l.broken.Load() {
-		return errFailed
-	}
-	if err := l.LogStore.StoreLogs(logs); err != nil {
-		return l.fail(err)
+	err := l.guard.write("append to the log", func() error { return l.inner.StoreLogs(logs) })
+	if err != nil || len(logs) == 0 {
+		return err
 	}
 	n := 0
 	for _, e := range logs {
@@ -71,28 +92,46 @@ func (l *Log) StoreLogs(logs []*raft.Log) error {
 	}
 	l.written.Add(int64(n))
 	l.remember(logs)
+	if l.hint != nil {
+		l.hint.raise(logs[len(logs)-1].Index)
+	}
 	return nil
 }
 
 // DeleteRange is raft.LogStore's.
 func (l *Log) DeleteRange(low, high uint64) error {
-	if l.broken.Load() {
-		return errFailed
-	}
 	l.mu.Lock()
 	l.ring, l.size = nil, 0 // rare: at snapshots and conflicts
 	l.mu.Unlock()
-	if err := l.LogStore.DeleteRange(low, high); err != nil {
-		return l.fail(err)
-	}
-	return nil
+	return l.guard.write("delete from the log", func() error { return l.deleteRange(low, high) })
 }
 
-func (l *Log) fail(err error) error {
-	if !l.broken.Swap(true) && l.failed != nil {
-		l.failed(err)
+func (l *Log) deleteRange(low, high uint64) error {
+	first, err := l.inner.FirstIndex()
+	if err != nil {
+		return err
 	}
-	return err
+	last, err := l.inner.LastIndex()
+	if err != nil || l.hint == nil {
+		return errors.Join(err, l.inner.DeleteRange(low, high))
+	}
+	switch {
+	case high < last:
+		if err := l.inner.DeleteRange(low, high); err != nil {
+			return err
+		}
+		l.hint.drop(high + 1)
+		return nil
+	case low <= first: // all of it: what is left is the snapshot's
+		err = l.hint.lower(0)
+	default:
+		err = l.hint.lower(low - 1)
+	}
+	// The hint comes first: a cut in between must not leave it above the log.
+	if err != nil {
+		return err
+	}
+	return l.inner.DeleteRange(low, high)
 }
 
 func (l *Log) remember(logs []*raft.Log) {

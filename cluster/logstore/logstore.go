@@ -3,116 +3,298 @@ package logstore
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
+	"path"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
-	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
-	wal "github.com/hashicorp/raft-wal"
-	"go.etcd.io/bbolt"
 
 	"skerry/cluster/disk"
+	"skerry/cluster/logstore/segmented"
+	"skerry/cluster/logstore/slots"
+	"skerry/cluster/logstore/snapshots"
 )
 
-// Kind is the store of the log.
-type Kind string
+// SnapshotsKept is how many snapshots are kept: if the newest rots, raft starts
+// from the one before.
+const SnapshotsKept = 2
 
-const (
-	WAL  Kind = "wal"  // raft-wal: one fsync an append
-	Bolt Kind = "bolt" // raft-boltdb
-)
-
-// Files in the directory.
-const (
-	walDir     = "wal"
-	logFile    = "log.bolt"
-	stableFile = "stable.bolt"
-)
-
-// segmentSize is what raft-wal preallocates at a time, in bytes.
-const segmentSize = 16 << 20
+const snapshotDir = "snapshots"
 
 // Config tells where and how.
 type Config struct {
-	Dir    string
-	Kind   Kind
+	Disk   disk.Disk
+	Dir    string // on Disk
+	Kind   Kind   // "" is what the directory has, Segmented in a new one
 	Logger hclog.Logger
-	// Failed is called once with the first error of a write. The store refuses
-	// all later writes; the process is to end.
+	// Failed is called once with the first error of a write, or ErrStalled, from
+	// any goroutine. The store refuses all later writes; the process is to end,
+	// even if a call into the store never returns.
 	Failed func(error)
+	// Stall is how long a write may take; 0 waits for ever.
+	Stall time.Duration
+	// HintEvery is how long appends may go unhinted; 0 is HintEvery.
+	HintEvery time.Duration
+	// SegmentBytes is the size of a segment; 0 is segmented.SegmentBytes.
+	SegmentBytes int64
 }
 
-// Store is the log (raft.LogStore) and the votes and terms (raft.StableStore).
+// Recovery is what Open found of the log.
+type Recovery struct {
+	First, Last uint64 // of the log; both 0 without entries
+	Snapshot    uint64 // index of the newest snapshot, 0 without one
+	Hint        uint64 // up to here the log was known to be durable
+	// Damaged: entries that this node acknowledged may be missing. Until it
+	// holds again what the site has committed, it must neither vote nor lead.
+	// It stays so over restarts until Recovered is called.
+	Damaged bool
+	Reason  string // of Damaged, for people
+}
+
+// Store is what raft has on disk.
 type Store struct {
 	*Log
-	Stable raft.StableStore
-	close  []io.Closer
+	Stable    *Votes
+	Snapshots *snapshots.Store
+	recovery  Recovery
+	closers   []func() error
 }
 
-// Open opens or creates the stores in cfg.Dir. A directory whose log is of the
-// other kind is refused.
-func Open(cfg Config) (*Store, error) {
-	if err := disk.MakeDir(cfg.Dir); err != nil {
-		return nil, err
-	}
-	if err := checkKind(cfg); err != nil {
-		return nil, err
-	}
-	stable, err := raftboltdb.New(raftboltdb.Options{Path: filepath.Join(cfg.Dir, stableFile)})
-	if err != nil {
-		return nil, fmt.Errorf("open votes and terms: %w", err)
-	}
-	var log raft.LogStore
-	var closer io.Closer
-	switch cfg.Kind {
-	case WAL:
-		dir := filepath.Join(cfg.Dir, walDir)
-		if err := disk.MakeDir(dir); err != nil {
-			return nil, errors.Join(err, stable.Close())
-		}
-		w, err := wal.Open(dir, wal.WithLogger(cfg.Logger), wal.WithSegmentSize(segmentSize))
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("open the log in %s: %w", dir, err), stable.Close())
-		}
-		log, closer = w, w
-	case Bolt:
-		b, err := raftboltdb.New(raftboltdb.Options{
-			Path:        filepath.Join(cfg.Dir, logFile),
-			BoltOptions: &bbolt.Options{NoFreelistSync: true, FreelistType: bbolt.FreelistMapType},
-		})
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("open the log: %w", err), stable.Close())
-		}
-		log, closer = b, b
-	default:
-		return nil, errors.Join(fmt.Errorf("log store %q is not known: use wal or bolt", cfg.Kind), stable.Close())
-	}
-	s := &Store{Log: NewLog(log, cfg.Failed), Stable: stable, close: []io.Closer{closer, stable}}
-	// bbolt syncs its files and not that they are there.
-	if err := disk.NewOS(cfg.Dir).SyncDir("."); err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
-	return s, nil
+// Recovery is what Open found.
+func (s *Store) Recovery() Recovery { return s.recovery }
+
+// Recovered makes it durable that nothing is missing any more.
+func (s *Store) Recovered() error {
+	return s.guard.write("write that the log is whole again", s.hint.found)
 }
 
-// Close closes both stores.
+// Close closes the store, once. No call may be under way.
 func (s *Store) Close() error {
 	var errs []error
-	for _, c := range s.close {
-		errs = append(errs, c.Close())
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		errs = append(errs, s.closers[i]())
 	}
+	s.closers = nil
 	return errors.Join(errs...)
 }
 
-func checkKind(cfg Config) error {
-	other, kind := filepath.Join(cfg.Dir, logFile), Bolt
-	if cfg.Kind == Bolt {
-		other, kind = filepath.Join(cfg.Dir, walDir), WAL
+// Open opens or creates the stores in cfg.Dir. A directory whose log is of
+// another kind is refused. Besides the disk's errors it returns ErrVotes, and
+// segmented.ErrNewer for a directory of a newer skerry.
+func Open(cfg Config) (store *Store, err error) {
+	if cfg.HintEvery == 0 {
+		cfg.HintEvery = HintEvery
 	}
-	if _, err := os.Stat(other); err == nil {
-		return fmt.Errorf("the log in %s is kept by %q: start with --log-store %s", cfg.Dir, kind, kind)
+	kind, marked, err := kindOf(cfg.Disk, cfg.Dir)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case cfg.Kind != "" && !cfg.Kind.Known():
+		return nil, fmt.Errorf("log store %q is not known: %w", cfg.Kind, errUnknownKind)
+	case kind == "" && cfg.Kind == "":
+		cfg.Kind = Segmented
+	case kind != "" && cfg.Kind != "" && kind != cfg.Kind:
+		return nil, fmt.Errorf("the log in %s is kept by %q: start with --log-store %s, or move it with skerry log-store move --to %s",
+			cfg.Disk.Path(cfg.Dir), kind, kind, cfg.Kind)
+	case kind != "":
+		cfg.Kind = kind
+	}
+	s := &Store{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	g := newGuard(cfg.Failed, cfg.Stall)
+	if !marked {
+		if err := takeOver(cfg); err != nil {
+			return nil, fmt.Errorf("take over the directory of an earlier skerry: %w", err)
+		}
+	}
+	if s.Snapshots, err = snapshots.Open(cfg.Disk, path.Join(cfg.Dir, snapshotDir), SnapshotsKept, cfg.Logger); err != nil {
+		return nil, err
+	}
+	if err := s.openVotes(cfg, kind == "" && !marked, g); err != nil {
+		return nil, err
+	}
+	inner, found, err := openInner(cfg, cfg.Kind)
+	if err != nil {
+		return nil, err
+	}
+	s.closers = append(s.closers, inner.Close)
+	if err := s.begin(cfg, inner, found, marked || kind == Segmented, g); err != nil {
+		return nil, err
+	}
+	if !marked {
+		if err := markKind(cfg.Disk, cfg.Dir, cfg.Kind); err != nil {
+			return nil, err
+		}
+	}
+	// A kind that a move left behind, before its end or after it.
+	for _, other := range Kinds {
+		if other != cfg.Kind {
+			if err := removeKind(cfg.Disk, cfg.Dir, other); err != nil {
+				return nil, fmt.Errorf("remove what is left of the log in %s: %w", other, err)
+			}
+		}
+	}
+	s.hint.keeping.Go(s.hint.keep)
+	return s, nil
+}
+
+// openVotes opens the votes; those of a new directory are made.
+func (s *Store) openVotes(cfg Config, fresh bool, g *guard) error {
+	name := path.Join(cfg.Dir, votesFile)
+	votes, err := openVotes(cfg.Disk, name, g)
+	if isNotExist(err) {
+		list, listErr := s.Snapshots.List()
+		if listErr != nil {
+			return listErr
+		}
+		if !fresh || len(list) > 0 {
+			return fmt.Errorf("%w: there is a log or a snapshot and no file of them", ErrVotes)
+		}
+		votes, err = createVotes(cfg.Disk, name, map[string]string{}, g)
+	}
+	if err != nil {
+		return err
+	}
+	s.Stable = votes
+	s.closers = append(s.closers, votes.close)
+	return nil
+}
+
+// begin makes the log, the hint and the snapshots fit each other, and the log
+// ready for writes. With owed there was a hint.
+func (s *Store) begin(cfg Config, inner innerLog, found segmented.Found, owed bool, g *guard) error {
+	r := &s.recovery
+	name := path.Join(cfg.Dir, hintFile)
+	file, v, hinted, err := openHint(cfg.Disk, name)
+	if err != nil {
+		return err
+	}
+	first, last, err := bounds(inner)
+	if err != nil {
+		return errors.Join(err, closeHint(file))
+	}
+	clear, err := s.meet(inner, first, last)
+	if err != nil {
+		return errors.Join(err, closeHint(file))
+	}
+	r.Hint = v.last
+	reach := max(last, r.Snapshot)
+	switch {
+	case found.Damage != "":
+		v.lost, v.why = true, found.Damage
+	case !hinted && owed:
+		v.lost, v.why = true, "the hint of the log's end is gone or damaged"
+	case v.last > reach:
+		v.lost, v.why = true, fmt.Sprintf("the log ends at entry %d and was durable up to %d", reach, v.last)
+	}
+	r.Damaged, r.Reason = v.lost, v.why
+	durable := min(v.last, last)
+	if !hinted {
+		durable = 0
+	}
+	// The hint says what is owed before anything is cut off, so that a power cut
+	// in between finds the same again.
+	v.last = durable
+	if clear {
+		v.last, v.first = 0, 0
+	}
+	if file == nil {
+		file, err = slots.Create(cfg.Disk, name, hintDistance, v.encode())
+	} else {
+		err = file.Set(v.encode())
+	}
+	if err != nil {
+		return errors.Join(err, closeHint(file))
+	}
+	h := newHint(file, v, g, cfg.HintEvery)
+	s.closers = append(s.closers, h.close)
+	s.Log = newLog(inner, g, h)
+	if err := ready(inner, found, durable, v.first, clear); err != nil {
+		return err
+	}
+	if r.First, r.Last, err = bounds(inner); err != nil {
+		return err
+	}
+	if err := s.checkTerm(); err != nil {
+		return err
+	}
+	h.raise(r.Last)
+	return h.write()
+}
+
+func closeHint(f *slots.File) error {
+	if f == nil {
+		return nil
+	}
+	return f.Close()
+}
+
+func bounds(l raft.LogStore) (first, last uint64, err error) {
+	if first, err = l.FirstIndex(); err == nil {
+		last, err = l.LastIndex()
+	}
+	return first, last, err
+}
+
+// meet compares the log with the newest snapshot. clear is true where the log
+// does not belong to it: it ends before it, or holds another entry in its place.
+// That is left by a cut after a leader's snapshot was installed, and before the
+// log was emptied.
+func (s *Store) meet(inner raft.LogStore, first, last uint64) (clear bool, err error) {
+	list, err := s.Snapshots.List()
+	if err != nil || len(list) == 0 {
+		return false, err
+	}
+	newest := list[0]
+	s.recovery.Snapshot = newest.Index
+	if last == 0 {
+		return false, nil
+	}
+	clear = last < newest.Index
+	if !clear && first <= newest.Index {
+		var e raft.Log
+		if err := inner.GetLog(newest.Index, &e); err != nil {
+			return false, err
+		}
+		clear = e.Term != newest.Term
+	}
+	if clear && s.Snapshots.Verify(newest.ID) != nil {
+		return false, nil // raft will go back to the one before, and needs the log
+	}
+	return clear, nil
+}
+
+// ready makes a log ready for writes; with clear it is emptied.
+func ready(inner innerLog, found segmented.Found, durable, first uint64, clear bool) error {
+	if l, ok := inner.(*segmented.Log); ok {
+		return l.Begin(found, durable, first, clear)
+	}
+	if !clear {
+		return nil
+	}
+	low, high, err := bounds(inner)
+	if err != nil {
+		return err
+	}
+	return inner.DeleteRange(low, high)
+}
+
+// checkTerm makes sure that the votes are not older than the log.
+func (s *Store) checkTerm() error {
+	if s.recovery.Last == 0 {
+		return nil
+	}
+	var e raft.Log
+	if err := s.inner.GetLog(s.recovery.Last, &e); err != nil {
+		return err
+	}
+	if term := s.Stable.term(); term < e.Term {
+		return fmt.Errorf("%w: their term is %d and the log has one of %d", ErrVotes, term, e.Term)
 	}
 	return nil
 }

@@ -11,15 +11,16 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 
+	"skerry/cluster/disk"
 	"skerry/cluster/logstore"
 )
 
-var kinds = []logstore.Kind{logstore.WAL, logstore.Bolt}
+var kinds = logstore.Kinds
 
 func open(tb testing.TB, dir string, kind logstore.Kind) *logstore.Store {
 	tb.Helper()
 	s, err := logstore.Open(logstore.Config{
-		Dir: dir, Kind: kind, Logger: hclog.NewNullLogger(),
+		Disk: disk.NewOS(dir), Dir: "raft", Kind: kind, Logger: hclog.NewNullLogger(),
 		Failed: func(err error) { tb.Errorf("a write failed: %v", err) },
 	})
 	if err != nil {
@@ -125,12 +126,12 @@ func TestADeletedEntryIsNotFoundAndAnotherMayTakeItsPlace(t *testing.T) {
 
 func TestALogOfTheOtherKindIsRefusedWithWhatToDo(t *testing.T) {
 	for i, kind := range kinds {
-		other := kinds[1-i]
+		other := kinds[(i+1)%len(kinds)]
 		dir := t.TempDir()
 		if err := open(t, dir, kind).Close(); err != nil {
 			t.Fatal(err)
 		}
-		_, err := logstore.Open(logstore.Config{Dir: dir, Kind: other, Logger: hclog.NewNullLogger()})
+		_, err := logstore.Open(logstore.Config{Disk: disk.NewOS(dir), Dir: "raft", Kind: other, Logger: hclog.NewNullLogger()})
 		if err == nil || !strings.Contains(err.Error(), "start with --log-store "+string(kind)) {
 			t.Errorf("%s opened as %s: err = %v, want one that says --log-store %s", kind, other, err, kind)
 		}
@@ -142,8 +143,8 @@ func TestALogOfTheOtherKindIsRefusedWithWhatToDo(t *testing.T) {
 
 func TestAnUnknownKindIsRefusedAndLeavesNothingOpen(t *testing.T) {
 	dir := t.TempDir()
-	_, err := logstore.Open(logstore.Config{Dir: dir, Kind: "tape", Logger: hclog.NewNullLogger()})
-	if err == nil || !strings.Contains(err.Error(), "use wal or bolt") {
+	_, err := logstore.Open(logstore.Config{Disk: disk.NewOS(dir), Dir: "raft", Kind: "tape", Logger: hclog.NewNullLogger()})
+	if err == nil || !strings.Contains(err.Error(), "use segmented, wal or bolt") {
 		t.Errorf("err = %v, want one that names the kinds", err)
 	}
 	if err := open(t, dir, logstore.WAL).Close(); err != nil {

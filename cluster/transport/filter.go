@@ -36,6 +36,7 @@ type Filter struct {
 	wg       sync.WaitGroup
 	node     atomic.Pointer[raft.Raft]
 	stance   stance
+	muted    atomic.Bool
 }
 
 // NewFilter wraps inner for a server that is Whole; see Take. admit is asked before raft is given a request, and says
@@ -75,18 +76,14 @@ func (f *Filter) refused(command any) error {
 }
 
 func (f *Filter) pass(rpc raft.RPC) {
-	if !f.meet() {
+	if f.muted.Load() || !f.meet() {
 		rpc.Respond(nil, raft.ErrTransportShutdown)
 		return
 	}
 	if f.spare(&rpc) {
 		return
 	}
-	select {
-	case f.consumer <- rpc:
-	case <-f.done:
-		rpc.Respond(nil, raft.ErrTransportShutdown)
-	}
+	f.ask(rpc)
 }
 
 // SetHeartbeatHandler is raft.Transport's.
@@ -94,7 +91,7 @@ func (f *Filter) SetHeartbeatHandler(fast func(raft.RPC)) {
 	f.Transport.SetHeartbeatHandler(func(rpc raft.RPC) {
 		r := f.node.Load()
 		req, ok := rpc.Command.(*raft.AppendEntriesRequest)
-		if ok && r != nil && f.Stance() != Apart && req.Term == r.CurrentTerm() && r.State() == raft.Follower {
+		if ok && r != nil && !f.muted.Load() && f.Stance() != Apart && req.Term == r.CurrentTerm() && r.State() == raft.Follower {
 			fast(rpc)
 			return
 		}
@@ -110,6 +107,9 @@ func (f *Filter) AppendEntriesPipeline(raft.ServerID, raft.ServerAddress) (raft.
 
 // AppendEntries is raft.Transport's.
 func (f *Filter) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+	if err := f.speaks(); err != nil {
+		return err
+	}
 	size := 0
 	for i, e := range args.Entries {
 		if size += len(e.Data); size > MaxAppendBytes && i > 0 {
@@ -122,7 +122,7 @@ func (f *Filter) AppendEntries(id raft.ServerID, target raft.ServerAddress, args
 
 // RequestVote is raft.Transport's.
 func (f *Filter) RequestVote(id raft.ServerID, target raft.ServerAddress, args *raft.RequestVoteRequest, resp *raft.RequestVoteResponse) error {
-	if f.Stance() != Whole {
+	if f.muted.Load() || f.Stance() != Whole {
 		return errNotWhole
 	}
 	return f.Transport.RequestVote(id, target, args, resp)
@@ -130,7 +130,7 @@ func (f *Filter) RequestVote(id raft.ServerID, target raft.ServerAddress, args *
 
 // RequestPreVote is raft.WithPreVote's.
 func (f *Filter) RequestPreVote(id raft.ServerID, target raft.ServerAddress, args *raft.RequestPreVoteRequest, resp *raft.RequestPreVoteResponse) error {
-	if f.Stance() != Whole {
+	if f.muted.Load() || f.Stance() != Whole {
 		return errNotWhole
 	}
 	return f.Transport.(raft.WithPreVote).RequestPreVote(id, target, args, resp)

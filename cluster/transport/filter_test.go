@@ -141,11 +141,12 @@ func TestOnlyAFollowersHeartbeatOfItsOwnTermIsFast(t *testing.T) {
 			fast = 0
 			done := make(chan struct{})
 			go func() {
-				in.heartbeat(raft.RPC{Command: &raft.AppendEntriesRequest{Term: term}})
+				in.heartbeat(raft.RPC{Command: &raft.AppendEntriesRequest{Term: term}, RespChan: make(chan raft.RPCResponse, 1)})
 				close(done)
 			}()
 			select {
-			case <-f.Consumer():
+			case rpc := <-f.Consumer():
+				rpc.Respond(nil, nil)
 				<-done
 				return "slow"
 			case <-done:

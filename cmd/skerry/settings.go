@@ -83,7 +83,7 @@ func agentFlags() []cli.Flag {
 		list("join", "gossip `ADDRESS`es of other nodes, with commas between them"),
 		text("cloud", "", "`URL` of the bucket, as file:///var/lib/bucket (default: none)"),
 		text("profile", "ssd", "what the disk is: ssd, sdcard, or wan where the nodes are far apart"),
-		text("log-store", "wal", "how the log is kept: wal or bolt"),
+		text("log-store", "", "how the log is kept: segmented, wal or bolt (default: as the folder has it, segmented in a new one)"),
 		text("linger", "", "how long, `D`, a reading may wait for others to share its disk write (default: 30ms with --profile sdcard, else 0s)"),
 		&cli.DurationFlag{Name: "ship-after", Value: cloudsync.DefaultAges().Latest, Usage: "how long, `D`, a reading may wait to be closed and shipped to the bucket", EnvVars: env("ship-after")},
 		&cli.Int64Flag{Name: "snapshot-after", Usage: "`BYTES` of log after which a snapshot is taken; fewer start sooner and write more (default: 64 MiB for sdcard, else 256 MiB)", EnvVars: env("snapshot-after")},
@@ -171,8 +171,10 @@ func agentSettings(c *cli.Context) (settings, error) {
 	if err := oneOf("profile", s.profile, "ssd", "sdcard", "wan"); err != nil {
 		return settings{}, err
 	}
-	if err := oneOf("log-store", s.logStore, "wal", "bolt"); err != nil {
-		return settings{}, err
+	if s.logStore != "" {
+		if err := oneOf("log-store", s.logStore, "segmented", "wal", "bolt"); err != nil {
+			return settings{}, err
+		}
 	}
 	if err := s.logLevel.UnmarshalText([]byte(c.String("log-level"))); err != nil {
 		return settings{}, usagef("--log-level %s is not known: use debug, info, warn or error", c.String("log-level"))

@@ -20,7 +20,6 @@ import (
 	"skerry/cluster"
 	"skerry/cluster/disk"
 	"skerry/cluster/gossip"
-	"skerry/cluster/logstore"
 	"skerry/cluster/transport"
 	"skerry/fsm"
 )
@@ -30,6 +29,9 @@ const settleTimeout = 30 * time.Second
 
 // Reserve is what each member keeps back of its disk, once that is bounded.
 const Reserve = 64 << 10
+
+// segmentBytes makes segments of the log small, so that there are many.
+const segmentBytes = 64 << 10
 
 // Site is n nodes.
 type Site struct {
@@ -50,19 +52,15 @@ type Member struct {
 	Level         fsm.Level // that the member knows when it is started; 0 is the newest
 	// Wrap, where it is set, stands around raft's transport from the next Start
 	// on.
-	Wrap      func(raft.Transport) raft.Transport
-	site      *Site
-	logs      *raft.InmemStore
-	life      *life // of the log, while it is up
-	snapshots *raft.InmemSnapshotStore
-	damage    string // of the log at the next Start
-	replaces  string // the server that the member's one stands for
-	warnings  warnings
-	onStore   func(entry []byte)
-	walls     sync.Mutex
-	wall      time.Duration // the wall clock is this far ahead
-	cancel    context.CancelFunc
-	ran       chan error
+	Wrap     func(raft.Transport) raft.Transport
+	site     *Site
+	life     *life // of the log, while it is up
+	warnings warnings
+	onStore  func(entry []byte)
+	walls    sync.Mutex
+	wall     time.Duration // the wall clock is this far ahead
+	cancel   context.CancelFunc
+	ran      chan error
 }
 
 // Open starts a site of n nodes and waits until it leads and has begun. Duties
@@ -93,7 +91,7 @@ func OpenAt(tb testing.TB, n int, level fsm.Level, duties func(m *Member) []clus
 func (s *Site) member(name string) *Member {
 	return &Member{
 		Name: name, Address: raft.ServerAddress(name + ":7420"), site: s,
-		Disk: disk.NewMemory(), logs: raft.NewInmemStore(), snapshots: raft.NewInmemSnapshotStore(),
+		Disk: disk.NewMemory(),
 	}
 }
 
@@ -120,7 +118,7 @@ func (m *Member) Start(expect int) {
 	if os.Getenv("SKERRY_TEST_LOG") != "" {
 		out = slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})
 	}
-	m.life = &life{InmemStore: m.logs, over: make(chan struct{}), onStore: m.onStore}
+	m.begin()
 	node, err := cluster.Open(m.config(expect, slog.New(out)))
 	if err != nil {
 		m.site.tb.Fatalf("start %s: %v", m.Name, err)
@@ -137,7 +135,7 @@ func (m *Member) Start(expect int) {
 
 // Refused is the error with which a member that is down does not start.
 func (m *Member) Refused() error {
-	m.life = &life{InmemStore: m.logs, over: make(chan struct{})}
+	m.begin()
 	node, err := cluster.Open(m.config(len(m.site.Nodes), slog.New(slog.DiscardHandler)))
 	if err == nil {
 		_ = node.Close()
@@ -145,24 +143,24 @@ func (m *Member) Refused() error {
 	return err
 }
 
+// begin begins a life of the member's disk.
+func (m *Member) begin() {
+	m.life = &life{over: make(chan struct{})}
+	m.Disk.OnSync(m.life.sync)
+}
+
 func (m *Member) config(expect int, logger *slog.Logger) cluster.Config {
 	config := cluster.Config{
 		Name: m.Name, Site: "test", BootstrapExpect: expect, Logger: logger, Reserve: Reserve,
 		Seams: cluster.Seams{
-			Disk: m.Disk,
+			Disk: m.Disk, SegmentBytes: segmentBytes,
 			Network: func(id raft.ServerID) (transport.Network, error) {
 				return m.wrapped(m.site.Network.Join(id, m.Address)), nil
 			},
 			Gossip: func(self gossip.Peer) (gossip.Gossip, error) { return m.site.gossip.Join(self), nil },
-			Logs: func(failed func(error)) (cluster.Logs, error) {
-				m.forget()
-				return cluster.Logs{
-					Log: logstore.NewLog(m.life, failed), Stable: m.logs, Snapshot: m.snapshots,
-					Close: func() error { return nil }, Damage: m.damage, Recovered: m.recovered,
-				}, nil
-			},
-			Wall:  m.clock,
-			Level: m.Level,
+			Wall:   m.clock,
+			Level:  m.Level,
+			Log:    m.log,
 		},
 	}
 	for _, change := range m.site.change {

@@ -1,53 +1,31 @@
 package clustertest
 
 import (
-	"errors"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
 )
 
+// logDir is where a member's log lies on its disk.
+const logDir = "raft/log"
+
 // life is a member's log during one life: what it stores stays, but a write
-// takes the time that a disk takes, and none is taken after a power cut.
+// takes the time that a disk takes.
 type life struct {
-	*raft.InmemStore
-	over    chan struct{} // closed by a power cut
-	onStore func(entry []byte)
+	over chan struct{} // closed by a power cut
 
 	mu    sync.Mutex
 	delay func() time.Duration // of a write; nil is none
 	gate  chan struct{}        // writes wait until it is closed; nil is open
 }
 
-var errPower = errors.New("the power was cut")
-
-// StoreLogs is raft.LogStore's.
-func (l *life) StoreLogs(logs []*raft.Log) error {
-	if err := l.wait(); err != nil {
-		return err
+// sync takes the time of a write to the log.
+func (l *life) sync(name string) {
+	if !strings.HasPrefix(name, logDir+"/") {
+		return
 	}
-	for _, e := range logs {
-		if l.onStore != nil && e.Type == raft.LogCommand {
-			l.onStore(e.Data)
-		}
-	}
-	return l.InmemStore.StoreLogs(logs)
-}
-
-// StoreLog is raft.LogStore's.
-func (l *life) StoreLog(log *raft.Log) error { return l.StoreLogs([]*raft.Log{log}) }
-
-// DeleteRange is raft.LogStore's.
-func (l *life) DeleteRange(low, high uint64) error {
-	if err := l.wait(); err != nil {
-		return err
-	}
-	return l.InmemStore.DeleteRange(low, high)
-}
-
-// wait takes the time of a write.
-func (l *life) wait() error {
 	l.mu.Lock()
 	delay, gate := l.delay, l.gate
 	l.mu.Unlock()
@@ -63,12 +41,36 @@ func (l *life) wait() error {
 		case <-l.over:
 		}
 	}
-	select {
-	case <-l.over:
-		return errPower
-	default:
-		return nil
+}
+
+// watchedLog calls onStore with each command before it is stored.
+type watchedLog struct {
+	raft.LogStore
+	onStore func(entry []byte)
+}
+
+// IsMonotonic is raft.MonotonicLogStore's.
+func (l watchedLog) IsMonotonic() bool { return l.LogStore.(raft.MonotonicLogStore).IsMonotonic() }
+
+// StoreLogs is raft.LogStore's.
+func (l watchedLog) StoreLogs(logs []*raft.Log) error {
+	for _, e := range logs {
+		if e.Type == raft.LogCommand {
+			l.onStore(e.Data)
+		}
 	}
+	return l.LogStore.StoreLogs(logs)
+}
+
+// StoreLog is raft.LogStore's.
+func (l watchedLog) StoreLog(log *raft.Log) error { return l.StoreLogs([]*raft.Log{log}) }
+
+// log is what the member's node gets for the log on its disk.
+func (m *Member) log(on raft.LogStore) raft.LogStore {
+	if m.onStore == nil {
+		return on
+	}
+	return watchedLog{on, m.onStore}
 }
 
 // OnStore has f called, in the member's next lives, with each command before it

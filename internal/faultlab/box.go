@@ -32,7 +32,6 @@ type box struct {
 	disk    *flash.Disk
 	random  *rand.Rand // of its disk's times, under the disk's lock
 	tripped chan flash.Tear
-	stores  stores
 
 	mu     sync.Mutex // guards all below
 	life   *life      // nil while nothing runs
@@ -58,7 +57,7 @@ func newBox(s *site, i int) *box {
 	name := fmt.Sprintf("n%d", i+1)
 	b := &box{
 		s: s, name: name, address: raft.ServerAddress(name + ":7420"), disk: flash.New(s.plan.Seed + uint64(i)*7919),
-		random: s.source("disk of " + name), tripped: make(chan flash.Tear, 1), driven: time.Now(), wake: make(chan struct{}), stores: newStores(),
+		random: s.source("disk of " + name), tripped: make(chan flash.Tear, 1), driven: time.Now(), wake: make(chan struct{}),
 	}
 	b.slow(usualSync)
 	return b
@@ -168,17 +167,20 @@ func (b *box) awaitUp(ctx context.Context) bool {
 	return false
 }
 
+// segmentBytes makes segments of the log small, so that there are many.
+const segmentBytes = 256 << 10
+
 // start opens and runs a node.
 func (b *box) start() (*life, error) {
 	node, err := b.open(cluster.Config{
 		Name: b.name, Site: siteName, BootstrapExpect: len(b.s.boxes), Profile: b.s.profile,
 		Logger: b.s.trace.logger(b.name, b.s.plan.level()),
 		Seams: cluster.Seams{
-			Disk:    b.disk,
-			Network: func(id raft.ServerID) (transport.Network, error) { return b.join(id), nil },
-			Gossip:  func(self gossip.Peer) (gossip.Gossip, error) { return b.s.gossip.Join(self), nil },
-			Logs:    b.logs,
-			Wall:    b.clock,
+			Disk:         b.disk,
+			Network:      func(id raft.ServerID) (transport.Network, error) { return b.join(id), nil },
+			Gossip:       func(self gossip.Peer) (gossip.Gossip, error) { return b.s.gossip.Join(self), nil },
+			SegmentBytes: segmentBytes,
+			Wall:         b.clock,
 		},
 	})
 	if err != nil {
