@@ -168,7 +168,7 @@ func (b *box) awaitUp(ctx context.Context) bool {
 }
 
 // segmentBytes makes segments of the log small, so that there are many.
-const segmentBytes = 256 << 10
+const segmentBytes = 64 << 10
 
 // start opens and runs a node.
 func (b *box) start() (*life, error) {
