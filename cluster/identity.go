@@ -50,6 +50,9 @@ type identity struct {
 func loadIdentity(d disk.Disk, site, name string, newest int, replaces raft.ServerID) (identity, error) {
 	id, err := readIdentity(d, site, name, newest)
 	if errors.Is(err, fs.ErrNotExist) {
+		if err := nobodys(d); err != nil {
+			return identity{}, err
+		}
 		var random [8]byte
 		if _, err := rand.Read(random[:]); err != nil {
 			return identity{}, err
@@ -81,6 +84,21 @@ func readIdentity(d disk.Disk, site, name string, newest int) (identity, error) 
 		return identity{}, fmt.Errorf("the data directory belongs to node %q, not %q: check --data and --name", id.Name, name)
 	}
 	return id, nil
+}
+
+// nobodys refuses a directory that lost its identity: under a new one its votes
+// and its log would be another server's.
+func nobodys(d disk.Disk) error {
+	for _, dir := range []string{"raft", "raft/wal", "raft/log", "raft/snapshots", "segments"} {
+		names, err := d.List(dir)
+		if err != nil {
+			return err
+		}
+		if len(names) > 0 {
+			return fmt.Errorf("the data directory holds %s/%s of a node and no %s: put that file back, or move the directory away and start with an empty one; the site will bring the data back", dir, names[0], identityFile)
+		}
+	}
+	return nil
 }
 
 func (id identity) save(d disk.Disk) error {

@@ -2,7 +2,9 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -57,17 +59,32 @@ const lockFile = "lock"
 // lockDir takes the data directory for this process alone.
 func lockDir(dir string) (release func() error, err error) {
 	if err := disk.MakeDir(dir); err != nil {
-		return nil, fmt.Errorf("--data: %w", err)
+		return nil, notWritten(dir, err)
 	}
 	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE, 0o640)
 	if err != nil {
-		return nil, fmt.Errorf("--data: %w", err)
+		return nil, notWritten(dir, err)
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = f.Close() // it was never ours
 		return nil, fmt.Errorf("the data directory %s is in use by another process: stop that one or name another --data", dir)
 	}
+	// Nothing else is as sure to be asked of the disk before anything is in it.
+	if err := f.Sync(); err != nil {
+		return nil, errors.Join(fmt.Errorf("the disk of the data directory %s takes no fsync (%w), so nothing that it is given is sure to be kept: name a directory on another disk with --data; skerry doctor examines one", dir, err), f.Close())
+	}
 	return f.Close, nil
+}
+
+// notWritten says what to do about a directory in which nothing can be made.
+func notWritten(dir string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("the data directory %s is on a disk that is read-only: mount it for writing, or name another --data: %w", dir, err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("the data directory %s may not be written to: give it to the user that runs skerry, or name another --data: %w", dir, err)
+	}
+	return fmt.Errorf("--data: %w", err)
 }
 
 // hclogTo passes raft's lines on. What raft calls an error while it looks for
