@@ -131,7 +131,6 @@ func TestADataDirectoryThatIsNotThisNodesIsRefusedAndNotTouched(t *testing.T) {
 		{"another node's", same, []string{"--name", "n7"}, `belongs to node "n1", not "n7": check --data and --name`},
 		{"one without its identity", remove("node.json"), nil, "put that file back, or move the directory away"},
 		{"one with a damaged identity", replace("node.json", `{`, ``), nil, "move the directory away"},
-		{"one without its log and votes", remove("raft"), nil, "move the directory away"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bad := d.copied(t, filepath.Join(t.TempDir(), "data"))
