@@ -2,7 +2,7 @@
 
 Usage: query.py deltalake|duckdb|spark TABLE SQL
 
-The statement calls the table bucket. Prints the rows as a JSON array of arrays.
+TABLE is a Delta table or, for duckdb, a Parquet file. The statement calls it bucket. Prints the rows as a JSON array of arrays.
 """
 
 import json
@@ -22,6 +22,11 @@ def deltalake(table, sql):
 
 def duckdb(table, sql):
     import duckdb
+
+    if table.endswith(".parquet"):
+        connection = duckdb.connect()
+        connection.execute(f"CREATE VIEW bucket AS SELECT * FROM read_parquet('{table}')")
+        return connection.execute(sql).fetchall()
     import duckdb_ext
 
     # Nothing is fetched at run time: the extension came with its package.
