@@ -108,8 +108,8 @@ func (r *replica) isMissing(m missingCut) bool {
 func (n *Node) fetchCut(ctx context.Context, s fsm.Stream, c fsm.Cut) error {
 	err := ErrMissing
 	peers := n.otherServers()
+	n.fetchTurn++
 	for i := range peers {
-		n.fetchTurn++
 		p := peers[(n.fetchTurn+i)%len(peers)]
 		if err = n.fetchFrom(ctx, p, s, c); err == nil {
 			n.replica.scrubbed.fetched.Add(1)

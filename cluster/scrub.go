@@ -34,6 +34,20 @@ type scrubCounts struct {
 	merged  atomic.Uint64 // files that were made into larger ones
 }
 
+// ScrubStatus counts, since the start of the process, what was read again and
+// what became of it.
+type ScrubStatus struct {
+	Bytes   uint64 `json:"bytes"`   // read by the scrub
+	Rounds  uint64 `json:"rounds"`  // in which it read everything
+	Found   uint64 `json:"found"`   // files and frames that were not what was written
+	Fetched uint64 `json:"fetched"` // files that came from peers, for whatever reason
+	Merged  uint64 `json:"merged"`  // small files that became parts of larger ones
+}
+
+func (c *scrubCounts) status() ScrubStatus {
+	return ScrubStatus{c.bytes.Load(), c.rounds.Load(), c.found.Load(), c.fetched.Load(), c.merged.Load()}
+}
+
 // scrub reads everything that this node keeps, over and over, at its pace.
 // What is not as it was written is set aside and comes from a peer.
 func (n *Node) scrub(ctx context.Context) {
@@ -51,6 +65,19 @@ func (n *Node) scrub(ctx context.Context) {
 		n.saveScrubPosition(false)
 	}
 	n.saveScrubPosition(true)
+}
+
+// Scrub reads everything once, now and as fast as it can, and returns how many
+// files and frames were not as they were written. They come from peers, soon.
+func (n *Node) Scrub(ctx context.Context) (found int, err error) {
+	before := n.replica.scrubbed.found.Load()
+	for _, s := range []fsm.Stream{fsm.Readings, fsm.Frames} {
+		for _, h := range n.replica.segments.listed(s, 0) {
+			_ = n.verify(ctx, h, newPace(0)) // what it finds it tells
+		}
+	}
+	n.scrubFrames(ctx)
+	return int(n.replica.scrubbed.found.Load() - before), ctx.Err()
 }
 
 // nextToScrub is the file after the last one read, nil at the end of a round.

@@ -12,21 +12,22 @@ import (
 
 // Status is this node's own view of itself and the site.
 type Status struct {
-	Node         string `json:"node"`
-	Site         string `json:"site"`
-	Leader       string `json:"leader"` // name, "" when there is none
-	State        string `json:"state"`  // leader, follower, candidate, waiting (not in a site yet), convalescent (not let in yet)
-	Term         uint64 `json:"term"`
-	CommitIndex  uint64 `json:"commit_index"`
-	AppliedIndex uint64 `json:"applied_index"`
-	LastSeq      uint64 `json:"last_seq"`
-	LastFrame    uint64 `json:"last_frame"`
-	HeadReadings uint64 `json:"head_readings"`
-	Cuts         uint64 `json:"cuts"`
-	SyncedSeq    uint64 `json:"synced_seq"` // readings 1..SyncedSeq are in the bucket
-	Gaps         uint64 `json:"gaps"`
-	Missing      uint64 `json:"missing"` // cuts and frames whose rows this node still fetches
-	Digest       string `json:"digest"`  // index:hex
+	Node         string      `json:"node"`
+	Site         string      `json:"site"`
+	Leader       string      `json:"leader"` // name, "" when there is none
+	State        string      `json:"state"`  // leader, follower, candidate, waiting (not in a site yet), convalescent (not let in yet)
+	Term         uint64      `json:"term"`
+	CommitIndex  uint64      `json:"commit_index"`
+	AppliedIndex uint64      `json:"applied_index"`
+	LastSeq      uint64      `json:"last_seq"`
+	LastFrame    uint64      `json:"last_frame"`
+	HeadReadings uint64      `json:"head_readings"`
+	Cuts         uint64      `json:"cuts"`
+	SyncedSeq    uint64      `json:"synced_seq"` // readings 1..SyncedSeq are in the bucket
+	Gaps         uint64      `json:"gaps"`
+	Missing      uint64      `json:"missing"` // cuts and frames whose rows this node still fetches
+	Scrub        ScrubStatus `json:"scrub"`
+	Digest       string      `json:"digest"` // index:hex
 	// Clock is "ok", "unknown", or "off by 3m12s": from the voters' median.
 	Clock      string  `json:"clock"`
 	ClockOff   float64 `json:"clock_off_seconds"` // ahead of the median, 0 where that is not known
@@ -60,6 +61,7 @@ func (n *Node) Status() Status {
 	st.LastSeq, st.LastFrame = uint64(r.state.LastSeq(fsm.Readings)), uint64(r.state.LastSeq(fsm.Frames))
 	st.HeadReadings, st.Cuts = uint64(head.Len()), uint64(len(r.state.Cuts(fsm.Readings)))
 	st.SyncedSeq, st.Gaps = uint64(r.state.Synced(fsm.Readings).Prefix()), uint64(len(r.state.Gaps()))
+	st.Scrub = r.scrubbed.status()
 	st.Missing = uint64(len(r.missing) + len(r.missingFrames))
 	r.describe(&st.SpaceStatus)
 	st.Ready = begun && st.Leader != ""
