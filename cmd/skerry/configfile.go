@@ -37,6 +37,8 @@ type configFile struct {
 	ShipAfter       string   `toml:"ship-after"`
 	SnapshotAfter   int64    `toml:"snapshot-after"`
 	Reserve         int64    `toml:"reserve"`
+	FetchRate       int64    `toml:"fetch-rate"`
+	ScrubRate       int64    `toml:"scrub-rate"`
 	Camera          []string `toml:"camera"`
 	FloatingAddress []string `toml:"floating-address"`
 	LogLevel        string   `toml:"log-level"`

@@ -49,6 +49,8 @@ type settings struct {
 	shipAfter time.Duration // oldest reading that waits for the bucket
 	snapAfter int64         // bytes of log between two snapshots, 0 for the profile's
 	reserve   int64         // bytes of the disk that are kept back, 0 for the profile's
+	fetchRate int64         // bytes per second from peers, 0 for the profile's
+	scrubRate int64         // bytes per second read again, 0 for the node's own
 	cameras   []cameraSetting
 	floating  []floatingSetting
 	logLevel  slog.Level
@@ -88,6 +90,8 @@ func agentFlags() []cli.Flag {
 		&cli.DurationFlag{Name: "ship-after", Value: cloudsync.DefaultAges().Latest, Usage: "how long, `D`, a reading may wait to be closed and shipped to the bucket", EnvVars: env("ship-after")},
 		&cli.Int64Flag{Name: "snapshot-after", Usage: "`BYTES` of log after which a snapshot is taken; fewer start sooner and write more (default: 64 MiB for sdcard, else 256 MiB)", EnvVars: env("snapshot-after")},
 		&cli.Int64Flag{Name: "reserve", Usage: "`BYTES` of the disk that are kept back for the log and for snapshots; with less left, no readings are taken (default: 32 MiB for sdcard, else 64 MiB, and 1/32 of the disk at most)", EnvVars: env("reserve")},
+		&cli.Int64Flag{Name: "fetch-rate", Usage: "`BYTES` per second at which this node gets history that it lacks from the others (default: 32 MiB for ssd, 2 MiB for sdcard, 512 KiB for wan)", EnvVars: env("fetch-rate")},
+		&cli.Int64Flag{Name: "scrub-rate", Usage: "`BYTES` per second at which this node reads its history again, to find what has rotted (default: all of it in a week, at most 8 MiB, 1 MiB for sdcard)", EnvVars: env("scrub-rate")},
 		list("camera", "`NAME=SOURCE` of a camera to watch: an http:// MJPEG stream, folder:/dir?fps=5, or pattern:seed=7&fps=5"),
 		list("floating-address", "`ADDRESS/BITS@INTERFACE` that one healthy node holds, as 10.0.0.100/24@eth0"),
 		text("log-level", "info", "what is logged: debug, info, warn or error"),
@@ -132,7 +136,7 @@ func agentSettings(c *cli.Context) (settings, error) {
 		cluster: c.String("cluster"), gossip: c.String("gossip"), advertise: c.String("advertise"),
 		expect: c.Int("bootstrap-expect"), join: splitList(c.StringSlice("join")),
 		cloud: c.String("cloud"), profile: c.String("profile"), logStore: c.String("log-store"),
-		shipAfter: c.Duration("ship-after"), snapAfter: c.Int64("snapshot-after"), reserve: c.Int64("reserve"), dev: c.Bool("dev"), devUnsafe: c.Bool("dev-unsafe-addresses"),
+		shipAfter: c.Duration("ship-after"), snapAfter: c.Int64("snapshot-after"), reserve: c.Int64("reserve"), fetchRate: c.Int64("fetch-rate"), scrubRate: c.Int64("scrub-rate"), dev: c.Bool("dev"), devUnsafe: c.Bool("dev-unsafe-addresses"),
 	}
 	var err error
 	if s.doors, err = readDoors(c); err != nil {
@@ -164,6 +168,9 @@ func agentSettings(c *cli.Context) (settings, error) {
 	}
 	if s.reserve < 0 {
 		return settings{}, usagef("--reserve %d: use bytes, or 0 for the profile's", s.reserve)
+	}
+	if s.fetchRate < 0 || s.scrubRate < 0 {
+		return settings{}, usagef("--fetch-rate and --scrub-rate: use bytes per second, or 0 for the node's own")
 	}
 	if s.snapAfter != 0 && s.snapAfter < minSnapshotAfter {
 		return settings{}, usagef("--snapshot-after %d is too small: use %d or more, or 0 for the profile's", s.snapAfter, minSnapshotAfter)
