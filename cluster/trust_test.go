@@ -23,7 +23,7 @@ func TestANodeThatLostEntriesElectsNobodyWithoutThem(t *testing.T) {
 		hurt, behind := others[0], others[1]
 		s.Network.Isolate(behind.Address, true)
 		lead.MustPropose(clustertest.Reading(t, "pump-7", "temperature", 10e6, 1))
-		<-time.After(2 * logstore.HintEvery) // from then on the loss is noticed
+		<-time.After(2 * logstore.HintWithin) // from then on the loss is noticed
 		hurt.Crash()
 		lead.Crash()
 		hurt.Lose(1)

@@ -10,10 +10,11 @@
 // # The hint
 //
 // File "hint" says up to which entry the log is known to be durable. It is
-// written at most once in HintEvery after new appends and at Close, and lowered
-// before entries are deleted from the end. A log that ends before its hint has
-// lost entries that this node acknowledged; one that ends after it may have a
-// torn tail. Its record, in a file of slots, little-endian:
+// written HintEvery after appends where they are many, HintWithin after them
+// where they are few, and at Close, and lowered before entries are deleted from
+// the end. A log that ends before its hint has lost entries that this node
+// acknowledged; one that ends after it may have a torn tail. Its record, in a
+// file of slots, little-endian:
 //
 //	 0  8  last durable index, 0 where none is owed
 //	 8  8  first index that is wanted

@@ -20,8 +20,13 @@ const (
 
 	flagLost = 1
 
-	// HintEvery is how long appends may go unhinted.
-	HintEvery = time.Second
+	// HintEvery is how long appends may go unhinted where they are many, and
+	// HintWithin where they are fewer than hintEntries: a hint takes a page of
+	// flash, as an entry does, and an entry that another one follows is known to
+	// be owed without it.
+	HintEvery   = time.Second
+	HintWithin  = 30 * time.Second
+	hintEntries = 64
 )
 
 // hintValue is what the hint says.
@@ -154,17 +159,45 @@ func (h *hint) keep() {
 		case <-h.ended:
 			return
 		}
-		pause := time.NewTimer(h.every)
-		select {
-		case <-pause.C:
-		case <-h.ended:
-			pause.Stop()
+		if !h.pause() {
 			return
 		}
 		if h.guard.write("write the hint of the log's end", h.write) != nil {
 			return // it was told
 		}
 	}
+}
+
+// pause returns when the hint is to be written; false is the end.
+func (h *hint) pause() bool {
+	soon, late := time.NewTimer(h.every), time.NewTimer(max(HintWithin, h.every))
+	defer soon.Stop()
+	defer late.Stop()
+	select {
+	case <-soon.C:
+	case <-h.ended:
+		return false
+	}
+	for h.unhinted() < hintEntries {
+		select {
+		case <-h.wake:
+		case <-late.C:
+			return true
+		case <-h.ended:
+			return false
+		}
+	}
+	return true
+}
+
+// unhinted is how many entries the file does not know of.
+func (h *hint) unhinted() uint64 {
+	h.turn <- struct{}{}
+	written := h.written.last
+	<-h.turn
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.want.last - min(h.want.last, written)
 }
 
 // close writes the hint a last time, unless a write failed.

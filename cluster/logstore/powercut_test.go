@@ -90,7 +90,7 @@ func (w *work) do(s *logstore.Store) error {
 		next.term++
 		err = s.Stable.SetUint64([]byte("CurrentTerm"), next.term)
 	default:
-		time.Sleep(2 * logstore.HintEvery)
+		time.Sleep(2 * logstore.HintWithin)
 	}
 	if err == nil {
 		w.acked = w.trying.clone()
