@@ -1,6 +1,7 @@
 package cluster_test
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -157,5 +158,40 @@ func TestSyncedFramesSurviveACut(t *testing.T) {
 	missing, err := cluster.NewFrameStore(d).Restore(openFrames(1, 2))
 	if err != nil || len(missing) != 1 || missing[0].Seq != 2 {
 		t.Errorf("missing %+v (%v), want frame 2, which was not synced", missing, err)
+	}
+}
+
+func TestFramesThatFindNoRoomWaitInMemoryAndAreNotTakenForDurable(t *testing.T) {
+	d := disk.NewMemory()
+	s := cluster.NewFrameStore(d)
+	small, large := bytes.Repeat([]byte{1}, 100), bytes.Repeat([]byte{2}, 10_000)
+	if err := s.Put(1, small); err != nil {
+		t.Fatal(err)
+	}
+	d.SetCapacity(1000)
+	for seq, jpeg := range map[fsm.Seq][]byte{2: large, 3: small} {
+		if err := s.Put(seq, jpeg); err != nil {
+			t.Fatalf("a full disk is no reason to end: %v", err)
+		}
+	}
+	for seq, want := range map[fsm.Seq][]byte{1: small, 2: large, 3: small} {
+		if got, err := s.JPEG(seq); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("frame %d: %d bytes (%v)", seq, len(got), err)
+		}
+	}
+	if err := s.Sync(); !disk.IsFull(err) {
+		t.Errorf("a snapshot would replace the log: %v, want a full disk", err)
+	}
+	d.SetCapacity(0)
+	if err := s.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	d.Cut()
+	open := make([]fsm.Frame, 0, 3)
+	for seq, jpeg := range map[fsm.Seq][]byte{1: small, 2: large, 3: small} {
+		open = append(open, fsm.Frame{Seq: seq, Size: uint32(len(jpeg)), SHA256: sha256.Sum256(jpeg)})
+	}
+	if missing, err := cluster.NewFrameStore(d).Restore(open); err != nil || len(missing) != 0 {
+		t.Errorf("after a power cut %d frames are missing (%v), want none", len(missing), err)
 	}
 }

@@ -1,8 +1,12 @@
 package cluster_test
 
 import (
+	"context"
 	"errors"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/hashicorp/raft"
 
@@ -69,4 +73,30 @@ func TestASnapshotDoesNotWaitForSegmentsThatNobodyWrites(t *testing.T) {
 	if err := snapshot.Persist(sink); !errors.Is(err, cluster.ErrClosed) {
 		t.Errorf("err = %v, want ErrClosed: the log is kept", err)
 	}
+}
+
+func TestASegmentThatFindsNoRoomWaitsAndEndsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := disk.NewMemory()
+		r, err := cluster.NewReplica(d, func(err error) { t.Errorf("the node ends: %v", err) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.SetCapacity(100)
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { r.WriteSegments(ctx) })
+		defer wg.Wait()
+		defer cancel()
+		r.ApplyBatch([]*raft.Log{entry(1, genesis), entry(2, clustertest.Reading(t, "d", "r", 1e6, 1)), entry(3, &fsm.CutCommand{})})
+		<-time.After(time.Minute)
+		if names := d.Names("segments/"); len(names) > 0 {
+			t.Errorf("%q on a full disk", names)
+		}
+		d.SetCapacity(0)
+		<-time.After(time.Minute)
+		if names := d.Names("segments/"); len(names) != 1 {
+			t.Errorf("%q once there is room, want one file", names)
+		}
+	})
 }

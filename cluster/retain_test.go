@@ -3,10 +3,14 @@ package cluster_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/hashicorp/raft"
 
 	"skerry/cluster"
 	"skerry/fsm"
@@ -203,7 +207,29 @@ func TestOneFullDiskLetsGoOfCopiesThatAMajorityKeeps(t *testing.T) {
 				t.Errorf("%s is still there", name)
 			}
 		}
-		// A second one must not: a majority is to hold everything.
+		if err := full.Snapshot(); err != nil {
+			t.Fatal(err)
+		}
+		full.Stop()
+		full.Start(3)
+		s.Agree()
+		var fetched atomic.Int64
+		s.Network.Watch(func(from, _ raft.ServerAddress, method string) {
+			if from == full.Address && method == "segment" {
+				fetched.Add(1)
+			}
+		})
+		<-time.After(time.Minute)
+		if n := fetched.Load(); n > 0 {
+			t.Errorf("%d calls for what is not there on purpose", n)
+		}
+		if st := full.Status(); st.Missing != 0 || len(full.Disk.Names("segments/readings/")) == 8 {
+			t.Errorf("missing %d after a start, files %q", st.Missing, full.Disk.Names("segments/readings/"))
+		}
+		// With some room again, but not for all copies, it does not count as
+		// whole: a second one must not let go of any.
+		full.LeaveRoom(clustertest.Reserve * 5 / 2)
+		s.Wait("some room", func() bool { return full.Status().Disk.State == "ok" })
 		other.LeaveRoom(clustertest.Reserve - 100)
 		<-time.After(time.Minute)
 		if from := other.Status().CopiesFrom; from != 1 {
@@ -217,4 +243,62 @@ func TestOneFullDiskLetsGoOfCopiesThatAMajorityKeeps(t *testing.T) {
 		})
 		l.check()
 	})
+}
+
+// A node that was down while the site dropped what it still has must not wait
+// for somebody to empty its disk: it asks what it need not hold.
+func TestAFullDiskIsEmptiedOfWhatTheSiteDroppedMeanwhile(t *testing.T) {
+	const size = 100_000
+	synctest.Test(t, func(t *testing.T) {
+		s := clustertest.Open(t, 3, nil)
+		random := rand.NewChaCha8([32]byte{4})
+		big := func(i int) {
+			b := make([]byte, size)
+			_, _ = random.Read(b) // it never fails
+			batch := clustertest.Reading(t, "cam", "raw", int64(i)*1e6, 0)
+			batch.Items[0].Records[0].Value = fsm.DataValue(b)
+			s.Leader().MustPropose(batch)
+			s.Leader().MustPropose(fsm.CutCommand{})
+			<-time.After(time.Minute)
+		}
+		for i := range 4 {
+			big(i)
+		}
+		s.Agree()
+		down := s.Followers()[0]
+		down.Stop()
+		keep(s, fsm.Retention{Readings: fsm.Keep{Age: int64(90 * time.Second / time.Microsecond)}, Unshipped: true})
+		retainedFrom(s, 4)
+		if err := down.Disk.Remove("reserve"); err != nil {
+			t.Fatal(err)
+		}
+		down.LeaveRoom(100)
+		down.Start(3)
+		s.Wait("room", func() bool { return down.Status().Disk.State != "full" })
+		s.Agree()
+		retainedFrom(s, 4)
+		if st := down.Status(); st.Missing != 0 {
+			t.Errorf("missing %d, want none", st.Missing)
+		}
+	})
+}
+
+func TestTheStateOfADiskDoesNotFlutter(t *testing.T) {
+	const r = 1000
+	for _, c := range []struct {
+		was  string
+		free int64
+		held bool
+		want string
+	}{
+		{"ok", r, true, "ok"}, {"ok", r - 1, true, "short"},
+		{"short", r, true, "short"}, {"short", 2*r - 1, true, "short"}, {"short", 2 * r, true, "ok"},
+		{"ok", 2 * r, false, "ok"}, {"ok", 2*r - 1, false, "short"}, // what the reserve will take is not free
+		{"short", r / 4, false, "short"}, {"short", r/4 - 1, false, "full"},
+		{"full", r/2 - 1, false, "full"}, {"full", r / 2, false, "short"},
+	} {
+		if got := cluster.JudgeRoom(c.was, c.free, r, c.held); got != c.want {
+			t.Errorf("%d free (reserve held: %t) after %s is %s, want %s", c.free, c.held, c.was, got, c.want)
+		}
+	}
 }
