@@ -26,7 +26,7 @@ type floors struct {
 }
 
 // floor is the first seq of a stream that this node is to hold: by its own
-// state, or by what a leader told whose state is further. The caller holds mu.
+// state, or by what another told whose state is further. The caller holds mu.
 func (r *replica) floor(s fsm.Stream) fsm.Seq {
 	return max(r.state.CopiesFrom(r.self, s), r.told.Copies[s])
 }
@@ -69,22 +69,20 @@ func (r *replica) ahead() bool {
 	return false
 }
 
-// askForFloors asks the leader which rows this node need not hold, while its
-// disk is full: its own state may be behind, for want of room.
+// askForFloors asks the other servers which rows this node need not hold, while
+// its disk is full: its own state may be behind, for want of room, or it may not
+// even have a leader. Who does not answer is asked again in a second.
 func (n *Node) askForFloors(ctx context.Context) {
-	to, ok := n.leader()
-	if !ok || to.self {
-		return
+	for _, p := range n.otherServers() {
+		b, err := n.call(ctx, p, callFloors, []byte(n.id.ID))
+		var f floors
+		if err == nil && json.Unmarshal(b, &f) == nil {
+			n.replica.tell(f)
+		}
 	}
-	b, err := n.call(ctx, to.peer, callFloors, []byte(n.id.ID))
-	var f floors
-	if err != nil || json.Unmarshal(b, &f) != nil {
-		return // again in a second
-	}
-	n.replica.tell(f)
 }
 
-// serveFloors answers from what is committed, so the answer holds whoever leads.
+// serveFloors answers from what is committed, so that any server may be asked.
 func (n *Node) serveFloors(server string) ([]byte, error) {
 	r := n.replica
 	r.mu.RLock()
@@ -96,7 +94,7 @@ func (n *Node) serveFloors(server string) ([]byte, error) {
 	return json.Marshal(f)
 }
 
-// tell takes the floors that a leader told.
+// tell takes the floors that another server told.
 func (r *replica) tell(f floors) {
 	r.mu.Lock()
 	higher := false

@@ -41,7 +41,7 @@ type replica struct {
 
 	mu    sync.RWMutex
 	state *fsm.State
-	told  floors // what a leader told whose state is further
+	told  floors // what another server told whose state is further
 	life  uint64 // raised when a snapshot replaces the state
 	// installed is called when a leader's snapshot replaces the state of a
 	// running node; nil while the node starts.
