@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"sync"
 
@@ -12,14 +13,25 @@ import (
 	"skerry/fsm/segment"
 )
 
-// encodeClosed writes a cut's segment.
-func encodeClosed(w io.Writer, site string, c *fsm.Closed, frames *frameStore) error {
-	var err error
-	if c.Stream == fsm.Frames {
-		_, err = segment.WriteFrames(w, site, c.Cut, c.Frames, func(i int) ([]byte, error) { return frames.jpeg(c.Frames[i].Seq) })
-	} else {
-		_, err = segment.Write(w, site, c.Cut, &c.Rows, &c.Names)
+// encodeClosed writes a cut's segment, erased rows erased.
+func encodeClosed(w io.Writer, site string, c *fsm.Closed, frames *frameStore, e fsm.Erasures) error {
+	if c.Stream == fsm.Readings {
+		rows, names := e.EraseRows(&c.Rows, &c.Names)
+		_, err := segment.Write(w, site, c.Cut, rows, names)
+		return err
 	}
+	list := slices.Clone(c.Frames) // readers have those of c
+	for i := range list {
+		if f := &list[i]; e.Erased(fsm.Frames, f.Device, f.Seq) {
+			fsm.EraseFrame(f)
+		}
+	}
+	_, err := segment.WriteFrames(w, site, c.Cut, list, func(i int) ([]byte, error) {
+		if fsm.IsErased(list[i].Device) {
+			return nil, nil
+		}
+		return frames.jpeg(list[i].Seq)
+	})
 	return err
 }
 

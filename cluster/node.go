@@ -245,7 +245,7 @@ func (n *Node) run(ctx context.Context, failing <-chan struct{}, duties []Duty) 
 	for _, work := range []func(context.Context){
 		func(ctx context.Context) { n.runDuties(ctx, duties) },
 		n.watchLeader, n.committer.run, n.replica.writeSegments, n.fetchMissing, n.mergeSegments, n.scrub, n.takeSnapshots, n.joinSite, n.followLevel,
-		n.mindRoom, n.removeDropped,
+		n.mindRoom, n.removeDropped, n.eraseFiles,
 		n.earnTrust, n.watchSeen, n.mindAside,
 	} {
 		wg.Go(func() { work(inner) })

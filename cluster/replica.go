@@ -39,10 +39,11 @@ type replica struct {
 
 	self string // ServerID, set before raft starts
 
-	mu    sync.RWMutex
-	state *fsm.State
-	told  floors // what another server told whose state is further
-	life  uint64 // raised when a snapshot replaces the state
+	mu      sync.RWMutex
+	state   *fsm.State
+	told    floors // what another server told whose state is further
+	erasing erasing
+	life    uint64 // raised when a snapshot replaces the state
 	// installed is called when a leader's snapshot replaces the state of a
 	// running node; nil while the node starts.
 	installed func() error
@@ -141,6 +142,8 @@ func (r *replica) keep(a *fsm.Applied) error {
 	}
 	if a.Retained {
 		r.reconsider()
+	}
+	if a.Retained || a.Erased {
 		r.closing.notify()
 	}
 	for i := range a.Cuts {
@@ -246,11 +249,12 @@ func (r *replica) writeSegments(ctx context.Context) {
 func (r *replica) writeSegment(c *fsm.Closed) error {
 	r.mu.RLock()
 	unwanted := r.unwanted(c.Stream, c.Cut)
+	erasures, _ := r.state.Erasures()
 	r.mu.RUnlock()
 	if unwanted {
 		return nil
 	}
-	return r.segments.write(c.Stream, c.Cut, func(w io.Writer) error { return encodeClosed(w, r.segments.site, c, r.frames) })
+	return r.segments.write(c.Stream, c.Cut, func(w io.Writer) error { return encodeClosed(w, r.segments.site, c, r.frames, erasures) })
 }
 
 // endWriting lets go of those who wait for cuts that nobody writes any more.

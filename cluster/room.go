@@ -145,6 +145,15 @@ func (r *room) last() (roomState, disk.Space) {
 	return r.state, r.space
 }
 
+// roomFor reports whether so many bytes may be written of what can wait.
+func (n *Node) roomFor(bytes int64) bool {
+	if n.room.get() != roomOK {
+		return false
+	}
+	space, err := n.disk.Space()
+	return err == nil && space.Free-bytes >= n.reserve.Size()
+}
+
 // describeRoom says in a standing how much room there is.
 func (n *Node) describeRoom(st *standing) {
 	state, space := n.room.last()

@@ -31,7 +31,7 @@ type SpaceStatus struct {
 	CopiesFrom  uint64 `json:"copies_from"`
 	GapReadings uint64 `json:"gap_readings"` // readings that never reach the bucket
 	GapFrames   uint64 `json:"gap_frames"`
-	Erasing     uint64 `json:"erasing"` // devices whose erased rows may still lie in a file
+	Erasing     uint64 `json:"erasing"` // devices whose erased rows may still lie in a file of this node
 }
 
 // spaceStatus fills in what needs no lock of the replica.
@@ -61,6 +61,5 @@ func (r *replica) describe(st *SpaceStatus) {
 			st.GapReadings += g.Count
 		}
 	}
-	erasures, _ := s.Erasures()
-	st.Erasing = uint64(len(erasures))
+	st.Erasing = r.toErase()
 }

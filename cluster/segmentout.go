@@ -13,7 +13,7 @@ import (
 // file with others.
 func (n *Node) SegmentFile(s fsm.Stream, c fsm.Cut) (path string, ok bool) {
 	h := n.replica.segments.covering(s, c)
-	if h == nil || h.first != c.First || h.last != c.Last {
+	if h == nil || h.first != c.First || h.last != c.Last || n.replica.unclean(h) {
 		return "", false
 	}
 	path = n.disk.Path(h.name())
@@ -25,7 +25,7 @@ func (n *Node) SegmentFile(s fsm.Stream, c fsm.Cut) (path string, ok bool) {
 // a file here, or not yet; those of ctx, w and the disk.
 func (n *Node) WriteSegment(ctx context.Context, s fsm.Stream, c fsm.Cut, w io.Writer) error {
 	h := n.replica.segments.covering(s, c)
-	if h == nil {
+	if h == nil || n.replica.unclean(h) {
 		return ErrMissing
 	}
 	err := n.replica.withHeld(h, func(seg *openSegment) error {
