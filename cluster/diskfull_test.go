@@ -199,3 +199,34 @@ func TestAFollowerThatReturnsToAFullDiskCountsAsDownAndCatchesUpByItself(t *test
 		l.check()
 	})
 }
+
+// Where not even the reserves are left, a drop is still agreed on, and makes room.
+func TestFullNodesStillAgreeOnWhatMakesRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := clustertest.Open(t, 3, nil)
+		l := newLedger(t, s)
+		shelves(t, s, l, 3)
+		marked(t, s, 10)
+		for _, m := range s.Up() {
+			if err := m.Disk.Remove("reserve"); err != nil {
+				t.Fatal(err)
+			}
+			m.LeaveRoom(0)
+		}
+		s.Wait("full disks", func() bool {
+			for _, m := range s.Up() {
+				if m.Status().Disk.State != "full" {
+					return false
+				}
+			}
+			return true
+		})
+		keep(s, fsm.Retention{Readings: fsm.Keep{Age: 1 << 50}})
+		s.Wait("a drop", func() bool { return s.Leader().Status().RetainedFrom == 11 })
+		s.Agree()
+		for _, m := range s.Up() {
+			m.Disk.SetCapacity(0)
+		}
+		l.taken(s.Leader)
+	})
+}

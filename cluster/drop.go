@@ -164,7 +164,8 @@ func (r *replica) removeFiles(s fsm.Stream) error {
 	return r.segments.drop(s, before)
 }
 
-// drop removes all files, whole or not, whose rows all come before a seq.
+// drop removes all files, whole or not, whose rows all come before a seq, but
+// for those that are being written.
 // Readers that have one open read on.
 func (s *segments) drop(stream fsm.Stream, before fsm.Seq) error {
 	if !s.unlist(stream, before) && s.dropped[stream] == before {
@@ -180,6 +181,9 @@ func (s *segments) drop(stream fsm.Stream, before fsm.Seq) error {
 	for _, name := range names {
 		var first, last fsm.Seq
 		if _, err := fmt.Sscanf(name, "%020d-%020d.", &first, &last); err != nil || last >= before {
+			continue
+		}
+		if strings.HasSuffix(name, tempSuffix) { // somebody writes it: once it is whole it is listed, and goes then
 			continue
 		}
 		if err := s.disk.Remove(segmentDir(stream) + "/" + name); err != nil && !errors.Is(err, fs.ErrNotExist) {

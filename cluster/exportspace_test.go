@@ -1,6 +1,10 @@
 package cluster
 
-import "context"
+import (
+	"context"
+
+	"skerry/fsm"
+)
 
 // WriteSegments writes its segments until ctx is done.
 func (r Replica) WriteSegments(ctx context.Context) { r.writeSegments(ctx) }
@@ -13,3 +17,6 @@ func JudgeRoom(was string, free, reserve int64, held bool) string {
 		}
 	}
 }
+
+// RemoveFiles removes the files of a stream that the replica is not to hold.
+func (r Replica) RemoveFiles(s fsm.Stream) error { return r.removeFiles(s) }

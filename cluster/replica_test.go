@@ -3,6 +3,7 @@ package cluster_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -97,6 +98,45 @@ func TestASegmentThatFindsNoRoomWaitsAndEndsNothing(t *testing.T) {
 		<-time.After(time.Minute)
 		if names := d.Names("segments/"); len(names) != 1 {
 			t.Errorf("%q once there is room, want one file", names)
+		}
+	})
+}
+
+// A drop may come while a segment of it is being written, as when a log is
+// replayed: the file goes when it is whole, and the node goes on.
+func TestADropDoesNotTakeAFileFromUnderItsWriter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := disk.NewMemory()
+		r, err := cluster.NewReplica(d, func(err error) { t.Errorf("the node ends: %v", err) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		writing, dropped := make(chan struct{}), make(chan struct{})
+		d.OnSync(func(name string) {
+			if strings.HasSuffix(name, ".parquet.tmp") {
+				close(writing)
+				<-dropped
+			}
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { r.WriteSegments(ctx) })
+		defer wg.Wait()
+		defer cancel()
+		r.ApplyBatch([]*raft.Log{entry(1, genesis), entry(2, fsm.RaiseLevel{Term: 1, Level: fsm.NewestLevel}),
+			entry(3, clustertest.Reading(t, "d", "r", 1e6, 1)), entry(4, &fsm.CutCommand{})})
+		<-writing
+		r.ApplyBatch([]*raft.Log{entry(5, fsm.RetainCommand{Term: 1, From: 2, Reason: "full"})})
+		if err := r.RemoveFiles(fsm.Readings); err != nil {
+			t.Error(err)
+		}
+		close(dropped)
+		synctest.Wait()
+		if err := r.RemoveFiles(fsm.Readings); err != nil {
+			t.Error(err)
+		}
+		if names := d.Names("segments/"); len(names) > 0 {
+			t.Errorf("%q are left", names)
 		}
 	})
 }

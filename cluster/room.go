@@ -234,13 +234,13 @@ func (r *room) daysUntilFull(reserve int64) (days float64, known bool) {
 }
 
 // admit is asked before this node takes entries or a snapshot of a leader: a
-// disk that is full takes none. What the leader then hears makes it try again
-// later, as with a node that is down.
+// disk that is full takes none but those that make room. What the leader then
+// hears makes it try again later, as with a node that is down.
 func (n *Node) admit(command any) error {
 	var size int64
 	switch c := command.(type) {
 	case *raft.AppendEntriesRequest:
-		if len(c.Entries) == 0 {
+		if len(c.Entries) == 0 || n.frees(c.Entries) {
 			return nil
 		}
 	case *raft.InstallSnapshotRequest:
@@ -259,4 +259,26 @@ func (n *Node) admit(command any) error {
 		return fmt.Errorf("%w: a snapshot of %d bytes does not fit into the %d that are free", errNodeFull, size, space.Free)
 	}
 	return nil
+}
+
+// recordBytes is what an entry takes in the log beside its data, at most.
+const recordBytes = 256
+
+// frees reports that entries fill nothing and fit into what the log has taken of
+// the disk already: where all nodes are full, a drop must still be agreed on.
+func (n *Node) frees(entries []*raft.Log) bool {
+	room := n.logs.Log.Reserved()
+	for _, e := range entries {
+		if room -= int64(len(e.Data)) + recordBytes; room < 0 {
+			return false
+		}
+		if e.Type != raft.LogCommand {
+			continue
+		}
+		h, _, err := fsm.DecodeHeader(e.Data)
+		if err != nil || fills(h.Op) {
+			return false
+		}
+	}
+	return true
 }
