@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -32,6 +33,8 @@ type Config struct {
 	// Leave takes the node out of its site and returns when it has left; the
 	// program ends after it. Optional.
 	Leave func(context.Context) error
+	// Save writes a file of the whole site. Optional.
+	Save func(context.Context, io.Writer) error
 }
 
 // Packs is how the devices' door reads, names and writes SenML (RFC 8428).

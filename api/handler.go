@@ -72,6 +72,7 @@ func (d *door) routes() map[string]methods {
 		"/v1/retention":                    {"GET": d.getRetention, "PUT": d.putRetention},
 		"/v1/status":                       {"GET": d.getStatus},
 		"/v1/members":                      {"GET": d.getMembers},
+		"/v1/snapshot":                     {"GET": d.getSnapshot},
 		"/v1/leave":                        {"POST": d.postLeave},
 		"/healthz":                         {"GET": d.getHealth},
 		"/readyz":                          {"GET": d.getReady},

@@ -64,6 +64,7 @@ var problems = []struct {
 	{cluster.ErrNotLeader, http.StatusServiceUnavailable, "no-leader", 1},
 	{cluster.ErrNoMajority, http.StatusConflict, "no-majority", 0},
 	{cluster.ErrCursor, http.StatusBadRequest, "cursor", 0},
+	{cluster.ErrDropped, http.StatusServiceUnavailable, "dropped", 1},
 	{cluster.ErrLevel, http.StatusServiceUnavailable, "level", 60},
 	{cluster.ErrBusy, http.StatusServiceUnavailable, "busy", 10},
 	{cluster.ErrMissing, http.StatusServiceUnavailable, "missing", 5},

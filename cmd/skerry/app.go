@@ -38,6 +38,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			deviceCommand(),
 			retentionCommand(),
 			taskCommand(),
+			snapshotCommand(),
 			benchCommand(),
 			doctorCommand(),
 			versionCommand(),

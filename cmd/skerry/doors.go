@@ -60,6 +60,7 @@ func listenHTTP(s settings, p *parts) (*api.Server, error) {
 		},
 		Progress: func(t *fsm.Task) (any, error) { return task.ProgressOf(t) },
 		Diary:    func(device string) (any, bool) { return p.devices.Diary(device) },
+		Save:     p.node.Save,
 		Leave: func(ctx context.Context) error {
 			if err := p.node.Leave(ctx); err != nil {
 				return err

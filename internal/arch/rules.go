@@ -18,6 +18,7 @@ var rooms = []room{
 	{dir: "fsm/segment", sees: []string{"fsm"}, exactly: true},
 	{dir: "fsm", exactly: true},
 	{dir: "cluster/address", sees: []string{"fsm"}},
+	{dir: "cluster/archive"},
 	{dir: "cluster/disk"},
 	{dir: "cluster/gossip"},
 	{dir: "cluster/logstore", sees: []string{"cluster/disk"}},

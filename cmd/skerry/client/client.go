@@ -192,7 +192,7 @@ func (c *Client) try(ctx context.Context, r request) (*http.Response, error) {
 	if c.token != "" && !c.plain.Load() {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
-	if r.path == syncPath || r.path == leavePath {
+	if r.path == syncPath || r.path == leavePath || r.path == snapshotPath {
 		return c.slow.Do(req)
 	}
 	return c.http.Do(req)

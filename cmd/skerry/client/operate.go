@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 
 	"skerry/cluster"
@@ -10,8 +11,9 @@ import (
 
 // Paths whose answers may take minutes to begin.
 const (
-	leavePath = "/v1/leave"
-	syncPath  = "/v1/cloud/sync"
+	leavePath    = "/v1/leave"
+	syncPath     = "/v1/cloud/sync"
+	snapshotPath = "/v1/snapshot"
 )
 
 // Status is the node's own view of itself and the site.
@@ -33,6 +35,18 @@ func (c *Client) Members(ctx context.Context) ([]cluster.Member, error) {
 // Leave takes the node out of the site. It goes on until it is out.
 func (c *Client) Leave(ctx context.Context) error {
 	return c.do(ctx, http.MethodPost, leavePath, nil, nil, nil)
+}
+
+// Snapshot writes a file of the whole site to w. An answer that broke off has no
+// end: inspect what was written.
+func (c *Client) Snapshot(ctx context.Context, w io.Writer) error {
+	resp, err := c.send(ctx, request{method: http.MethodGet, path: snapshotPath})
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	_, err = io.Copy(w, resp.Body)
+	return err
 }
 
 // Sync cuts, ships, and returns when the bucket has everything committed before.
