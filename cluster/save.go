@@ -39,7 +39,10 @@ func (n *Node) Save(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := addState(a, snapshot); err != nil {
+	if err := addTwice(a, archive.Section{Kind: archive.State}, func(w io.Writer) error {
+		_, err := snapshot.WriteTo(w)
+		return err
+	}); err != nil {
 		return err
 	}
 	if err := n.saveCuts(ctx, a, archive.Readings, fsm.Readings, snapshot); err != nil {
@@ -76,46 +79,62 @@ func (n *Node) manifest() archive.Summary {
 	return m
 }
 
-// addState writes the state twice, first to learn its size: it is small.
-func addState(a *archive.Writer, s *fsm.Snapshot) error {
-	size, err := s.WriteTo(io.Discard)
-	if err != nil {
+// addTwice adds a section of what write writes. It calls write twice, first to
+// learn the size: what does not lie in a file of its own is small.
+func addTwice(a *archive.Writer, s archive.Section, write func(io.Writer) error) error {
+	var size counter
+	if err := write(&size); err != nil {
 		return err
 	}
+	s.Size = int64(size)
 	r, w := io.Pipe()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_, err := s.WriteTo(w)
-		_ = w.CloseWithError(err) // the reader is told
+		_ = w.CloseWithError(write(w)) // the reader is told
 	}()
-	err = a.Add(archive.Section{Kind: archive.State, Size: size}, r)
+	err := a.Add(s, r)
 	_ = r.CloseWithError(err) // the writer ends
 	<-done
+	if errors.Is(err, ErrMissing) { // a part is written: it is too late to try again
+		return ErrDropped
+	}
 	return err
+}
+
+type counter int64
+
+func (c *counter) Write(b []byte) (int, error) {
+	*c += counter(len(b))
+	return len(b), nil
 }
 
 func (n *Node) saveCuts(ctx context.Context, a *archive.Writer, kind archive.Kind, stream fsm.Stream, s *fsm.Snapshot) error {
 	for _, c := range s.Cuts(stream) {
-		var seg *openSegment
-		var release func()
-		if err := n.awaitHere(ctx, fmt.Sprintf("%s %d to %d", stream, c.First, c.Last), func() (err error) {
-			seg, release, err = n.replica.segments.use(stream, c)
-			if errors.Is(err, ErrMissing) && !n.replica.listed(stream, c) {
-				return ErrDropped
-			}
-			return err
-		}); err != nil {
-			return err
-		}
-		err := a.Add(archive.Section{Kind: kind, First: uint64(c.First), Last: uint64(c.Last), Size: seg.size},
-			io.NewSectionReader(seg.file, 0, seg.size))
-		release()
-		if err != nil {
+		if err := n.saveCut(ctx, a, archive.Section{Kind: kind, First: uint64(c.First), Last: uint64(c.Last)}, stream, c); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// saveCut adds the cut's own file as it is, or its rows from one with others.
+func (n *Node) saveCut(ctx context.Context, a *archive.Writer, s archive.Section, stream fsm.Stream, c fsm.Cut) error {
+	return n.awaitHere(ctx, fmt.Sprintf("%s %d to %d", stream, c.First, c.Last), func() error {
+		if !n.replica.lists(stream, c) {
+			return ErrDropped
+		}
+		seg, release, err := n.replica.segments.use(stream, c)
+		if errors.Is(err, ErrMissing) {
+			return addTwice(a, s, func(w io.Writer) error { return n.WriteSegment(ctx, stream, c, w) })
+		}
+		if err != nil {
+			return err
+		}
+		defer release()
+		s.Size = seg.size
+		return a.Add(s, io.NewSectionReader(seg.file, 0, seg.size))
+	})
 }
 
 func (n *Node) saveFrame(ctx context.Context, a *archive.Writer, seq fsm.Seq) error {
@@ -153,8 +172,8 @@ func (n *Node) awaitHere(ctx context.Context, what string, get func() error) err
 	}
 }
 
-// listed reports that the state still has a cut.
-func (r *replica) listed(stream fsm.Stream, c fsm.Cut) bool {
+// lists reports that the state still has a cut.
+func (r *replica) lists(stream fsm.Stream, c fsm.Cut) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	for _, have := range r.state.Cuts(stream) {
