@@ -15,6 +15,7 @@ import (
 
 	"skerry/cluster/archive"
 	"skerry/cluster/disk"
+	"skerry/cluster/logstore"
 	"skerry/fsm"
 )
 
@@ -107,7 +108,7 @@ func restoreInto(dir string, f io.ReaderAt, size int64, state *fsm.State, name s
 	id := identity{
 		Format: dirFormat(state.Level()), Site: g.Site, Name: name, ID: raft.ServerID(name + "." + hex.EncodeToString(random[:])), InSite: true,
 	}
-	if err := founderSnapshot(filepath.Join(dir, "raft"), state, id.ID); err != nil {
+	if err := founderSnapshot(d, state, id.ID); err != nil {
 		return err
 	}
 	return id.save(d)
@@ -149,26 +150,23 @@ func copyRows(d disk.Disk, f io.ReaderAt, size int64) error {
 
 // founderSnapshot is raft's beginning: a snapshot of the state whose only server
 // is the founder. Where it is to be reached it says itself when it starts.
-func founderSnapshot(dir string, state *fsm.State, id raft.ServerID) error {
-	if err := disk.MakeDir(dir); err != nil {
+func founderSnapshot(d disk.Disk, state *fsm.State, id raft.ServerID) (err error) {
+	logs, err := logstore.Open(logstore.Config{Disk: d, Dir: raftDir, Logger: hclog.NewNullLogger()})
+	if err != nil {
 		return err
 	}
-	store, err := raft.NewFileSnapshotStoreWithLogger(dir, snapshotsKept, hclog.NewNullLogger())
-	if err != nil {
+	defer func() { err = errors.Join(err, logs.Close()) }()
+	if err := logs.Stable.SetUint64([]byte("CurrentTerm"), restoredTerm); err != nil {
 		return err
 	}
 	index, _ := state.Digest()
 	servers := raft.Configuration{Servers: []raft.Server{{ID: id, Address: raft.ServerAddress(nodeName(id))}}}
-	_, encoder := raft.NewInmemTransport(servers.Servers[0].Address) // for a field that older versions read
-	sink, err := store.Create(raft.SnapshotVersionMax, index, restoredTerm, servers, index, encoder)
+	sink, err := logs.Snapshots.Create(raft.SnapshotVersionMax, index, restoredTerm, servers, index, nil)
 	if err != nil {
 		return err
 	}
 	if _, err := state.Snapshot().WriteTo(sink); err != nil {
 		return errors.Join(err, sink.Cancel())
 	}
-	if err := sink.Close(); err != nil {
-		return err
-	}
-	return disk.NewOS(dir).SyncDir(".")
+	return sink.Close()
 }
