@@ -309,9 +309,13 @@ func sleep(ctx context.Context, d time.Duration) {
 // usualSync is what a sync of raft's files takes at most on a healthy disk.
 const usualSync = 4 * time.Millisecond
 
-// slow has syncs of raft's files take up to a time.
+// slow has syncs take up to a time.
 func (b *box) slow(most time.Duration) {
-	b.disk.Slow(
-		func(name string) bool { return strings.HasPrefix(name, "raft/") },
-		func() time.Duration { return within(b.random, 0, most) })
+	b.disk.Slow(mayWait, func() time.Duration { return within(b.random, 0, most) })
+}
+
+// mayWait names the files whose syncs may take time: a node holds no lock over
+// those, which virtual time would stand still for.
+func mayWait(name string) bool {
+	return strings.HasPrefix(name, "raft/") || strings.HasPrefix(name, "segments/")
 }

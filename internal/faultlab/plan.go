@@ -42,6 +42,22 @@ func (p Plan) level() slog.Level {
 	return slog.LevelInfo
 }
 
+// pause is how long a client waits between two operations, on average.
+func (p Plan) pause(r *rand.Rand) time.Duration {
+	if p.Mode == PowerCuts { // so that each cut meets many writes
+		return within(r, 50*time.Millisecond, 500*time.Millisecond)
+	}
+	return within(r, 200*time.Millisecond, 6*time.Second)
+}
+
+// sync is how long a sync takes at most.
+func (p Plan) sync(r *rand.Rand) time.Duration {
+	if p.Mode == PowerCuts {
+		return within(r, 5*time.Millisecond, 200*time.Millisecond)
+	}
+	return usualSync
+}
+
 // source is a source of random decisions of its own for each purpose, so that
 // one that draws more does not move the others.
 func source(seed uint64, purpose string) *rand.Rand {

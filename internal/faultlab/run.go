@@ -27,7 +27,7 @@ func Run(t *testing.T, p Plan) Report {
 	begun := time.Now()
 	var s *site
 	synctest.Test(t, func(t *testing.T) {
-		s = newSite(p)
+		s = newSite(p, t.TempDir())
 		s.run(t.Context(), p.Virtual)
 	})
 	s.truth.linearizable() // outside: porcupine's time-outs are of real time
@@ -75,7 +75,7 @@ func (s *site) epoch(ctx context.Context, number int) {
 	for i := range clients {
 		c := &client{
 			s: s, name: fmt.Sprintf("c%d", i), random: s.source(fmt.Sprintf("client %d of epoch %d", i, number)),
-			pause: within(r, 200*time.Millisecond, 6*time.Second),
+			pause: s.plan.pause(r),
 		}
 		load.Go(func() { c.run(loading) })
 		load.Go(func() { s.registers(loading, number, i) })
@@ -88,6 +88,9 @@ func (s *site) epoch(ctx context.Context, number int) {
 		case <-rough.Done():
 		}
 	}()
+	for _, b := range s.boxes {
+		b.slow(s.plan.sync(r))
+	}
 	s.trouble(rough, r)
 	end()
 	s.trace.add("LAB", "epoch %d: all faults end", number)
@@ -98,6 +101,9 @@ func (s *site) epoch(ctx context.Context, number int) {
 	load.Wait()
 	if s.truth.isBroken() {
 		return
+	}
+	if s.bucket != nil {
+		s.bucket.check(ctx)
 	}
 	s.settle(ctx)
 	s.check(ctx)

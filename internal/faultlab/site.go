@@ -50,12 +50,15 @@ func (t *tally) add(what string) {
 	t.of[what]++
 }
 
-func newSite(p Plan) *site {
+func newSite(p Plan, dir string) *site {
 	s := &site{plan: p, net: wire.New(p.Seed), gossip: gossip.NewMemory(), trace: newTrace(), counts: newTally(), faults: newTally()}
 	s.truth = newTruth(s)
 	r := s.source("site")
 	n := pick(r, 3, 3, 3, 3, 5)
 	s.profile = pick(r, "sdcard", "sdcard", "wan", "ssd")
+	if p.Mode == All && r.IntN(2) == 0 {
+		s.bucket = newBucket(s, dir)
+	}
 	for i := range n {
 		s.boxes = append(s.boxes, newBox(s, i))
 	}
@@ -79,6 +82,9 @@ func (s *site) any(r *rand.Rand) (*box, *life) {
 // heal ends all faults.
 func (s *site) heal() {
 	s.net.Heal()
+	if s.bucket != nil {
+		s.bucket.heal()
+	}
 	for _, b := range s.boxes {
 		b.heal()
 	}

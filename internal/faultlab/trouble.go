@@ -4,15 +4,19 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/raft"
 
+	"skerry/fsm"
 	"skerry/internal/faultlab/flash"
 	"skerry/internal/faultlab/wire"
 )
 
-// trouble is one kind of fault and how often it is had.
+// trouble is one kind of fault and how often it is had. What it begins is over
+// with undo, which is called after a time, or at the end of the faults.
 type trouble struct {
 	name   string
 	weight int
@@ -26,12 +30,14 @@ var troubles = map[Mode][]trouble{
 		{"power cut of one", 10, cutOne},
 		{"power cut of all", 4, cutAll},
 		{"power cut in a write", 10, cutInWrite},
+		{"power cut after snapshots", 4, cutAfterSnapshots},
 		{"clean stop", 4, cleanStop},
 		{"pause", 8, pauseOne},
 		{"one node cut off", 7, cutOff},
 		{"one-way cut", 8, oneWay},
 		{"partition", 5, partition},
-		{"bad weather", 8, weather},
+		{"bad weather", 6, weather},
+		{"buffers of minutes", 4, buffers},
 		{"fsync error", 3, fsyncError},
 		{"write error", 3, writeError},
 		{"read error", 2, readError},
@@ -40,11 +46,14 @@ var troubles = map[Mode][]trouble{
 		{"disk full", 3, diskFull},
 		{"clock jump", 5, clockJump},
 		{"clock drift", 3, clockDrift},
+		{"cloud away", 4, cloudAway},
+		{"cloud fails", 4, cloudFails},
 	},
 	PowerCuts: {
 		{"power cut of one", 4, cutOne},
 		{"power cut of all", 10, cutAll},
 		{"power cut in a write", 6, cutInWrite},
+		{"power cut after snapshots", 2, cutAfterSnapshots},
 	},
 }
 
@@ -52,12 +61,15 @@ var troubles = map[Mode][]trouble{
 func (s *site) trouble(ctx context.Context, r *rand.Rand) {
 	kinds := troubles[s.plan.Mode]
 	sum := 0
+	if s.bucket == nil {
+		kinds = slices.DeleteFunc(slices.Clone(kinds), func(k trouble) bool { return strings.HasPrefix(k.name, "cloud ") })
+	}
 	for _, k := range kinds {
 		sum += k.weight
 	}
-	pace := pick(r, 3*time.Second, 6*time.Second, 10*time.Second, 20*time.Second)
+	pace := pick(r, 3*time.Second, 6*time.Second, 10*time.Second, 20*time.Second, 90*time.Second)
 	if s.plan.Mode == PowerCuts {
-		pace = 20 * time.Second
+		pace = 15 * time.Second
 	}
 	for ctx.Err() == nil {
 		sleep(ctx, time.Duration(r.ExpFloat64()*float64(pace)))
@@ -132,6 +144,29 @@ func cutInWrite(s *site, r *rand.Rand) (string, func(), time.Duration) {
 	return fmt.Sprintf("%s at step %d, %+v", b.name, k, t), nil, 0
 }
 
+// cutAfterSnapshots cuts the power of all while their snapshots, and the
+// segments that these wait for, are being written.
+func cutAfterSnapshots(s *site, r *rand.Rand) (string, func(), time.Duration) {
+	after, rest := within(r, 0, 100*time.Millisecond), rand.New(rand.NewPCG(r.Uint64(), 0))
+	for _, b := range s.boxes {
+		b.disk.Slow(mayWait, func() time.Duration { return within(b.random, 0, 50*time.Millisecond) })
+		if l := b.present(); l != nil {
+			go func() {
+				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+				defer cancel()
+				_, _ = l.node.Propose(ctx, fsm.CutCommand{}) // one of them will do
+				_ = l.node.Snapshot()                        // the cut of the power may be first
+			}()
+		}
+	}
+	return fmt.Sprintf("after %s", after), func() {
+		cutAll(s, rest)
+		for _, b := range s.boxes {
+			b.slow(usualSync)
+		}
+	}, after
+}
+
 func cleanStop(s *site, r *rand.Rand) (string, func(), time.Duration) {
 	b, d := s.box(r), downFor(r)
 	b.stop(d)
@@ -195,6 +230,14 @@ func weather(s *site, r *rand.Rand) (string, func(), time.Duration) {
 	return fmt.Sprintf("%+v for %s", w, d), func() { s.net.Weather(wire.Weather{}) }, d
 }
 
+// buffers has calls lie in buffers for longer than a key is known.
+func buffers(s *site, r *rand.Rand) (string, func(), time.Duration) {
+	w := wire.Weather{Late: r.Float64() * 0.3, LateFrom: 4 * time.Minute, LateBy: 9 * time.Minute}
+	d := within(r, time.Second, time.Minute)
+	s.net.Weather(w)
+	return fmt.Sprintf("%+v for %s", w, d), func() { s.net.Weather(wire.Weather{}) }, d
+}
+
 func fsyncError(s *site, r *rand.Rand) (string, func(), time.Duration) {
 	b := s.box(r)
 	b.disk.Fail(flash.Sync, 1+r.IntN(2), "")
@@ -244,4 +287,27 @@ func clockDrift(s *site, r *rand.Rand) (string, func(), time.Duration) {
 	b, drift := s.box(r), (r.Float64()-0.5)*0.2
 	b.turnClock(0, drift)
 	return fmt.Sprintf("%s gains %.1f%%", b.name, drift*100), nil, 0
+}
+
+func cloudAway(s *site, r *rand.Rand) (string, func(), time.Duration) {
+	c, d := s.bucket.cloud, within(r, time.Second, 4*time.Minute)
+	set := func(away bool) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.away = away
+	}
+	set(true)
+	return fmt.Sprintf("for %s", d), func() { set(false) }, d
+}
+
+func cloudFails(s *site, r *rand.Rand) (string, func(), time.Duration) {
+	c, d := s.bucket.cloud, within(r, time.Second, 2*time.Minute)
+	set := func(flaky float64, slow time.Duration) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.flaky, c.slow = flaky, slow
+	}
+	flaky, slow := r.Float64()*0.5, within(r, time.Millisecond, 5*time.Second)
+	set(flaky, slow)
+	return fmt.Sprintf("%.0f%% of calls for %s, which take up to %s", 100*flaky, d, slow), func() { set(0, 0) }, d
 }

@@ -174,6 +174,13 @@ func (t *truth) floor() fsm.Seq {
 	return t.lastAcked
 }
 
+// known is how many readings were sent at all.
+func (t *truth) known() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.nextID - 1
+}
+
 // digest takes what a node says of its state.
 func (t *truth) digest(who string, st cluster.Status) {
 	index, hex, ok := strings.Cut(st.Digest, ":")

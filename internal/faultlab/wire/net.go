@@ -14,11 +14,12 @@ import (
 // Weather is what befalls the messages on a directed link, as chances of each.
 type Weather struct {
 	Lost   float64       // it never arrives
-	Late   float64       // its sender gives up, and it arrives after up to LateBy
+	Late   float64       // its sender gives up, and it arrives after LateFrom to LateBy
 	Twice  float64       // raft's requests: it arrives again after up to LateBy
 	Broken float64       // a snapshot ends on its way
 	Delay  time.Duration // up to so much for each
-	LateBy time.Duration
+
+	LateFrom, LateBy time.Duration
 }
 
 // Counts are messages by what befell them.
@@ -175,8 +176,8 @@ func (n *Net) draw(r route) fate {
 	f.late = chance(w.Late, &n.counts.Late)
 	f.twice = chance(w.Twice, &n.counts.Twice)
 	f.broken = chance(w.Broken, &n.counts.Broken)
-	if w.LateBy > 0 {
-		f.lateBy = time.Duration(l.random.Int64N(int64(w.LateBy)))
+	if late := w.LateBy - w.LateFrom; late > 0 {
+		f.lateBy = w.LateFrom + time.Duration(l.random.Int64N(int64(late)))
 	}
 	if w.Delay > 0 {
 		f.delay = time.Duration(l.random.Int64N(int64(w.Delay)))
