@@ -5,7 +5,10 @@
 // The file has two slots, written in turn, each with two copies of its record:
 // copy c of slot s lies at (2s+c) times the distance. A write that the power
 // cuts short spoils one slot, and the other has the value before; rot spoils
-// one copy, and the other copy has the value. A record, little-endian:
+// one copy, and the other copy has the value. What Open finds newest may have
+// been read from pages that a failed fsync left clean, and be gone after the
+// next power cut: so its copies are written again, one after the other, before
+// anybody acts on it. A record, little-endian:
 //
 //	 0  4  CRC32C of all that follows, up to the end of the value
 //	 4  4  version, 1
@@ -79,7 +82,10 @@ func Open(d disk.Disk, name string, distance int) (*File, error) {
 		return nil, err
 	}
 	s := &File{f: f, distance: distance}
-	whole, err := s.load()
+	good, whole, err := s.load()
+	if err == nil {
+		err = s.refresh(good)
+	}
 	if err == nil && !whole {
 		err = s.Set(s.value)
 	}
@@ -126,8 +132,25 @@ func (f *File) slot() []byte {
 	return f.buf
 }
 
-// load finds the newest value; whole is false where a copy of it is damaged.
-func (f *File) load() (whole bool, err error) {
+// refresh writes the newest record again, a damaged copy first and each durably
+// before the next.
+func (f *File) refresh(good int) error {
+	record := f.slot()[:f.distance]
+	for i := range copies {
+		c := int64((good + 1 + i) % copies)
+		if _, err := f.f.WriteAt(record, f.at(f.counter)+c*int64(f.distance)); err != nil {
+			return err
+		}
+		if err := f.f.SyncData(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// load finds the newest value; good is a copy that has it, and whole is false
+// where a copy in either slot is damaged.
+func (f *File) load() (good int, whole bool, err error) {
 	var newest, found [slots]uint64 // counters, by slot
 	for slot := range slots {
 		for c := range copies {
@@ -138,7 +161,7 @@ func (f *File) load() (whole bool, err error) {
 			}
 			counter, value, err := decode(b)
 			if errors.Is(err, errVersion) {
-				return false, err
+				return 0, false, err
 			}
 			if err != nil || counter%slots != uint64(slot) {
 				continue
@@ -146,18 +169,18 @@ func (f *File) load() (whole bool, err error) {
 			found[slot]++
 			newest[slot] = max(newest[slot], counter)
 			if counter > f.counter {
-				f.counter, f.value = counter, value
+				f.counter, f.value, good = counter, value, c
 			}
 		}
 	}
 	older := newest[(f.counter+1)%slots]
 	switch {
 	case f.counter == 0:
-		return false, ErrDamaged
+		return 0, false, ErrDamaged
 	case older > 0 && f.counter-older != 1:
-		return false, fmt.Errorf("%w: counters %d and %d", ErrDamaged, older, f.counter)
+		return 0, false, fmt.Errorf("%w: counters %d and %d", ErrDamaged, older, f.counter)
 	}
-	return found[f.counter%slots] == copies && (found[(f.counter+1)%slots] == copies || f.counter == 1), nil
+	return good, found[f.counter%slots] == copies && (found[(f.counter+1)%slots] == copies || f.counter == 1), nil
 }
 
 func encode(b []byte, counter uint64, value []byte) {
