@@ -23,6 +23,9 @@ import (
 // again, as systemd does.
 const startAgain = time.Second
 
+// segmentBytes is the size of the log's segments: small, so that there are many.
+const segmentBytes = 64 << 10
+
 // box is a gateway: a machine with a disk and a clock, and a supervisor that
 // starts the node whenever it is not meant to be down.
 type box struct {
@@ -124,13 +127,17 @@ func (b *box) live(ctx context.Context, l *life) error {
 		b.cut(tear, 0)
 		err = <-l.ran
 	}
+	if err != nil { // the process ends at once, whatever still runs in it
+		b.silence(0)
+		b.disk.Kill()
+	}
 	l.dead.Store(true)
 	l.cancel()
 	closed := l.node.Close()
-	if ctx.Err() != nil { // a clean end
-		return errors.Join(err, closed)
+	if err == nil {
+		b.disk.Kill()
+		err = closed
 	}
-	b.disk.Kill() // whatever still runs of it is gone
 	return err
 }
 
@@ -167,12 +174,9 @@ func (b *box) awaitUp(ctx context.Context) bool {
 	return false
 }
 
-// segmentBytes makes segments of the log small, so that there are many.
-const segmentBytes = 64 << 10
-
 // start opens and runs a node.
 func (b *box) start() (*life, error) {
-	node, err := b.open(cluster.Config{
+	node, err := cluster.Open(cluster.Config{
 		Name: b.name, Site: siteName, BootstrapExpect: len(b.s.boxes), Profile: b.s.profile,
 		Logger: b.s.trace.logger(b.name, b.s.plan.level()),
 		Seams: cluster.Seams{
@@ -199,21 +203,6 @@ func (b *box) start() (*life, error) {
 	b.s.trace.add(b.name, "started")
 	return l, nil
 }
-
-// open is cluster.Open where a store may end its goroutine.
-func (b *box) open(c cluster.Config) (node *cluster.Node, err error) {
-	err = errDied
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		node, err = cluster.Open(c)
-	}()
-	<-done
-	return node, err
-}
-
-// errDied is why a process ended in which hashicorp/raft would have panicked.
-var errDied = errors.New("raft cannot go on with what its stores say")
 
 func (b *box) join(id raft.ServerID) *wire.End {
 	end := b.s.net.Join(id, b.address)
