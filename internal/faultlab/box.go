@@ -46,6 +46,10 @@ type box struct {
 	wake   chan struct{} // closed when down was changed
 	held   bool          // not to be started until let go
 	why    error         // why it did not start, or ended, last
+	// victim is set when its disk was wiped, rotted or replaced by an old one:
+	// of a minority of the boxes until all is whole again.
+	victim bool
+	image  flash.Image // of its disk, some epochs ago; nil for none
 }
 
 // life is one process.
@@ -112,9 +116,28 @@ func (b *box) run(ctx context.Context) {
 		if err != nil && !errors.Is(err, flash.ErrOver) {
 			b.s.counts.add("process ended by itself")
 			b.s.trace.add(b.name, "ended: %v", err)
+			b.replace(ctx, err)
 		}
 		sleep(ctx, startAgain)
 	}
+}
+
+// replaceAfter is how long it takes a person to empty a directory that a node
+// refuses.
+const replaceAfter = 20 * time.Second
+
+// replace does what a victim's last words ask for.
+func (b *box) replace(ctx context.Context, why error) {
+	b.mu.Lock()
+	victim := b.victim
+	b.mu.Unlock()
+	if !victim || !strings.Contains(why.Error(), "start with an empty") {
+		return
+	}
+	sleep(ctx, replaceAfter)
+	b.s.counts.add("directories emptied by a person")
+	b.s.trace.add(b.name, "a person empties its directory")
+	b.disk.Wipe()
 }
 
 // live waits until a process ends.

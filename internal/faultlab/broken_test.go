@@ -28,6 +28,11 @@ type edit struct{ file, old, new string }
 
 var breakages = []breakage{
 	{
+		name:  "the log is acknowledged before it is synced",
+		edits: []edit{{"cluster/logstore/segmented/log.go", "err = s.file.SyncData()", "err = nil"}},
+		mode:  faultlab.PowerCuts, seeds: 4,
+	},
+	{
 		name:  "the window of known keys is off",
 		edits: []edit{{"fsm/apply.go", "known := s.window.find(k, hash); known != nil {", "known := s.window.find(k, hash); known != nil && false {"}},
 		mode:  faultlab.All, seeds: 4,
@@ -61,7 +66,7 @@ var breakages = []breakage{
 // root is the module's directory.
 const root = "../.."
 
-// changed is the file of an edit with it done, or what was made of it before.
+// apply does an edit.
 func (e edit) apply(source string) (string, error) {
 	if n := strings.Count(source, e.old); n != 1 {
 		return "", fmt.Errorf("%s has %q %d times, not once: the breakage is to follow the source", e.file, e.old, n)
@@ -138,12 +143,25 @@ func TestABrokenSkerryIsReported(t *testing.T) {
 				hours += r.Virtual.Hours()
 				if len(r.Violations) > 0 {
 					t.Logf("found by seed %d after %.2f virtual hours: %s", seed, hours, r.Violations[0])
+					if whole := site(t, self(t), b.mode, uint64(seed)); len(whole.Violations) > 0 {
+						t.Errorf("seed %d finds something in the real skerry too: %s", seed, whole.Violations[0])
+					}
 					return
 				}
 			}
 			t.Errorf("%d seeds, %.1f virtual hours, have not found it", b.seeds, hours)
 		})
 	}
+}
+
+// self is this laboratory, built from the real skerry.
+func self(tb testing.TB) string {
+	tb.Helper()
+	name, err := os.Executable()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return name
 }
 
 // site runs one site of a built laboratory for an hour. A panic is a violation.

@@ -17,7 +17,7 @@ import (
 // Bounds of what clients do.
 const (
 	retryWithin = 110 * time.Second // of the first try: keys are known for longer
-	pageRows    = 500
+	pageRows    = 2000
 	maxItems    = 6
 	maxRecords  = 4
 )

@@ -80,6 +80,7 @@ func (s *site) epoch(ctx context.Context, number int) {
 		load.Go(func() { c.run(loading) })
 		load.Go(func() { s.registers(loading, number, i) })
 	}
+	s.chooseVictims(r)
 	rough, end := context.WithTimeout(ctx, within(r, roughLeast, roughMost))
 	go func() {
 		select {
@@ -107,6 +108,7 @@ func (s *site) epoch(ctx context.Context, number int) {
 	}
 	s.settle(ctx)
 	s.check(ctx)
+	s.takeImages(r)
 	s.trace.add("LAB", "epoch %d: checked", number)
 }
 
@@ -123,12 +125,20 @@ func (s *site) check(ctx context.Context) {
 			s.truth.violation("%s cannot be read: %v", b.name, err)
 			return
 		}
-		all, err := view.After(ctx, 0, cluster.MaxLimit)
-		if err != nil {
-			s.truth.violation("the history of %s cannot be read: %v", b.name, err)
-			return
+		last := fsm.Seq(0)
+		for {
+			page, err := view.After(ctx, last, pageRows)
+			if err != nil {
+				s.truth.violation("the history of %s cannot be read after seq %d: %v", b.name, last, err)
+				return
+			}
+			s.truth.read(b.name, last, page)
+			last += fsm.Seq(len(page))
+			if len(page) == 0 || s.truth.isBroken() {
+				break
+			}
 		}
-		s.truth.whole(b.name, all)
+		s.truth.whole(b.name, last)
 		frames, err := view.FramesAfter(ctx, 0, cluster.MaxLimit)
 		if err != nil {
 			s.truth.violation("the frames of %s cannot be read: %v", b.name, err)

@@ -25,6 +25,7 @@ type site struct {
 	plan      Plan
 	profile   string
 	boxes     []*box
+	victims   []*box // of the present epoch
 	net       *wire.Net
 	gossip    *gossip.Memory
 	bucket    *bucket // nil for none

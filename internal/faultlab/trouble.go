@@ -46,6 +46,8 @@ var troubles = map[Mode][]trouble{
 		{"disk full", 3, diskFull},
 		{"clock jump", 5, clockJump},
 		{"clock drift", 3, clockDrift},
+		{"wiped card", 2, wipe},
+		{"old card", 1, oldCard},
 		{"cloud away", 4, cloudAway},
 		{"cloud fails", 4, cloudFails},
 	},
