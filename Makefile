@@ -152,6 +152,10 @@ faults: ## meet sites with faults in virtual time (SEED=, TIME=5m, HOURS=, MODE=
 	@$(GO) test -c -o bin/faultlab.test ./internal/faultlab
 	@$(GO) run ./internal/faultlab/conduct $(if $(SEED),-seed $(SEED)) -time $(or $(TIME),5m) -hours $(HOURS) -mode $(MODE) -commit $(VERSION)
 
+.PHONY: faults-broken
+faults-broken: ## let the same laboratory find skerrys that are broken on purpose
+	$(GO) test ./internal/faultlab -run ABrokenSkerry -count=1 -v -timeout 60m -args -faults.broken=all
+
 .PHONY: peers
 peers: ## fetch the real programs and data that the end-to-end tests use
 	e2e/peers.sh

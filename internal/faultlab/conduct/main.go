@@ -22,12 +22,18 @@ func main() {
 	flag.Uint64Var(&c.seed, "seed", 0, "seed of the first site, the others follow; 0 draws one from the clock")
 	flag.Float64Var(&c.hours, "hours", 0, "virtual hours in all; 0 is until time is over")
 	flag.DurationVar(&c.limit, "time", 5*time.Minute, "no site is begun after so long")
-	flag.Float64Var(&c.each, "each", 1, "virtual hours of each site")
+	flag.Float64Var(&c.each, "each", 0, "virtual hours of each site; 0 is an hour, and a quarter of one with power cuts, whose load is heavy")
 	flag.StringVar(&c.mode, "mode", string(faultlab.All), "all or powercuts")
 	flag.IntVar(&c.workers, "workers", runtime.NumCPU(), "sites at once")
 	flag.StringVar(&c.out, "out", "bin/faults", "directory of traces")
 	flag.StringVar(&c.commit, "commit", "unknown", "what is tested, for the ledger")
 	flag.Parse()
+	if c.each == 0 {
+		c.each = 1
+		if c.mode == string(faultlab.PowerCuts) {
+			c.each = 0.25
+		}
+	}
 	if c.seed == 0 {
 		c.seed = uint64(time.Now().Unix())
 	}
