@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -326,8 +327,9 @@ func (b *box) slow(most time.Duration) {
 	b.disk.Slow(mayWait, func() time.Duration { return within(b.random, 0, most) })
 }
 
-// mayWait names the files whose syncs may take time: a node holds no lock over
-// those, which virtual time would stand still for.
+// mayWait names what syncs may take time of: a node holds no lock over those,
+// which virtual time would stand still for. It does over the directories of
+// segments.
 func mayWait(name string) bool {
-	return strings.HasPrefix(name, "raft/") || strings.HasPrefix(name, "segments/")
+	return strings.HasPrefix(name, "raft/") || strings.HasPrefix(name, "segments/") && path.Base(name) != "."
 }

@@ -165,7 +165,7 @@ func (d *Disk) SyncDir(dir string) error {
 	d.mu.Lock()
 	steps := len(d.journal[dir])
 	d.mu.Unlock()
-	if _, err := d.enter(nil, Sync, path.Join(dir, ".")); err != nil {
+	if _, err := d.enter(nil, Sync, dir+"/."); err != nil {
 		return err
 	}
 	d.mu.Lock()
