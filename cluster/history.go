@@ -124,7 +124,7 @@ func (r *replica) rows(p part) (rows *fsm.Rows, names *fsm.Names, err error) {
 	if c.rows != nil && c.cut == p.cut {
 		return c.rows, c.names, nil
 	}
-	err = r.withSegment(fsm.Readings, p.cut, func(seg *openSegment) error {
+	err = r.withSegment(fsm.Readings, p.cut, func(seg *segment.Segment) error {
 		rows, names, err = seg.All()
 		return err
 	})
@@ -201,7 +201,7 @@ func (r *replica) framesOf(p part) (frames []fsm.Frame, err error) {
 	if p.memory != nil {
 		return p.memory.Frames, nil
 	}
-	err = r.withSegment(fsm.Frames, p.cut, func(seg *openSegment) error {
+	err = r.withSegment(fsm.Frames, p.cut, func(seg *segment.Segment) error {
 		frames, err = seg.Frames()
 		return err
 	})
@@ -218,7 +218,11 @@ func (r *replica) frameBytes(seq fsm.Seq) ([]byte, error) {
 	if len(h.closed) == 0 || seq < max(h.kept, h.closed[0].cut.First) {
 		return nil, ErrMissing
 	}
-	err = r.withSegment(fsm.Frames, h.closed[0].cut, func(s *openSegment) error {
+	file := r.segments.exact(fsm.Frames, h.closed[0].cut)
+	if file == nil {
+		return nil, ErrMissing // who asks asks others: a frame alone is less than a file
+	}
+	err = r.withHeld(file, func(s *openSegment) error {
 		b, err = s.JPEG(seq)
 		return err
 	})

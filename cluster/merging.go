@@ -42,6 +42,7 @@ func (n *Node) mergeSegments(ctx context.Context) {
 		if err != nil {
 			n.log.Warn("merged files were not removed", "err", err)
 		}
+		n.replica.dropRotten()
 		merged, err := n.mergeOnce(ctx)
 		if ctx.Err() != nil {
 			return

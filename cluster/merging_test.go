@@ -178,12 +178,7 @@ func TestOfAFileAndThoseThatItCoversTheWholeOnesAreKept(t *testing.T) {
 				m := s.Nodes[0]
 				cutUp(t, s, 0, 8, 10)
 				s.Wait("a merged file", func() bool { return slices.Contains(segmentFiles(m, "readings"), fileName(1, 80)) })
-				for range 3 { // the rows are not to come from the log
-					if err := m.Snapshot(); err != nil {
-						t.Fatal(err)
-					}
-					post(t, s, 80, 300)
-				}
+				dropLog(t, s, m, 80) // the rows are not to come from it
 				m.Stop()
 				if torn {
 					truncate(t, m, "segments/readings/"+fileName(1, 80))
@@ -230,5 +225,72 @@ func truncate(tb testing.TB, m *clustertest.Member, name string) {
 	}
 	if err != nil {
 		tb.Fatal(err)
+	}
+}
+
+// dropLog has a member's log forget the first rows.
+func dropLog(tb testing.TB, s *clustertest.Site, m *clustertest.Member, first int) {
+	tb.Helper()
+	for i := range 3 {
+		if err := m.Snapshot(); err != nil {
+			tb.Fatal(err)
+		}
+		post(tb, s, first+i*300, 300)
+	}
+}
+
+func wantFirst(tb testing.TB, m *clustertest.Member, n int) {
+	tb.Helper()
+	view, err := m.View(tb.Context(), cluster.Local)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if got, err := view.After(tb.Context(), 0, n); err != nil || len(got) != n {
+		tb.Errorf("%d readings (%v), want %d", len(got), err, n)
+	}
+}
+
+func TestWhatWasMergedGoesWhenTheMergedFileIsDurable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := clustertest.Open(t, 1, nil)
+		m := s.Nodes[0]
+		cutUp(t, s, 0, 8, 10)
+		dropLog(t, s, m, 80)
+		<-time.After(2 * time.Minute)
+		m.Crash()
+		m.Start(1)
+		s.Leader()
+		if got, want := segmentFiles(m, "readings"), []string{fileName(1, 80)}; !slices.Equal(got, want) {
+			t.Errorf("files are %q, want %q", got, want)
+		}
+		wantFirst(t, m, 80)
+	})
+}
+
+func TestACutThatIsReplayedOverATornFileIsWrittenAgain(t *testing.T) {
+	for _, merged := range []bool{false, true} {
+		t.Run(fmt.Sprintf("of several cuts: %t", merged), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := clustertest.Open(t, 1, nil)
+				m := s.Nodes[0]
+				cuts := 1
+				if merged {
+					cuts = 8
+				}
+				cutUp(t, s, 0, cuts, 10)
+				<-time.After(2 * time.Minute)
+				m.Stop()
+				truncate(t, m, "segments/readings/"+fileName(1, 10*cuts))
+				m.Start(1)
+				s.Leader()
+				<-time.After(2 * time.Minute)
+				wantFirst(t, m, 10*cuts)
+				for _, name := range segmentFiles(m, "readings") {
+					if strings.HasSuffix(name, ".rotten") {
+						t.Errorf("%s is left, and its rows are here", name)
+					}
+				}
+			})
+		})
 	}
 }

@@ -188,6 +188,7 @@ func open(cfg Config) (node *Node, err error) {
 		return nil, fmt.Errorf("start from %s: %w: if it is damaged, %s", cfg.Dir, err, anew)
 	}
 	n.filter.Watch(n.raft)
+	n.replica.borrows.lend = n.lend
 	n.replica.alone = func() bool { return len(n.otherServers()) == 0 }
 	n.replica.started(n.logs.Snapshots.DropOlder, n.keepLog)
 	undo = append(undo, func() error { return n.raft.Shutdown().Error() })

@@ -68,6 +68,7 @@ type replica struct {
 	snapshotAt    uint64 // index of the last snapshot that was kept
 	decoded       decodedCache
 	order         nameOrder
+	borrows       borrows
 	scrubbed      scrubCounts
 	alone         func() bool   // no other server has what this one has; nil in tests
 	queries       chan struct{} // holds one of each query that runs

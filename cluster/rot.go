@@ -19,14 +19,17 @@ func isRot(err error) bool {
 }
 
 // withSegment calls f with the file of just these rows. Where f finds rot the
-// file is set aside and its rows are fetched from a peer. Errors: ErrMissing,
-// those of f.
-func (r *replica) withSegment(s fsm.Stream, c fsm.Cut, f func(*openSegment) error) error {
-	h := r.segments.exact(s, c)
-	if h == nil {
-		return ErrMissing
+// file is set aside and its rows are fetched from a peer. A file that is not
+// here is borrowed. Errors: ErrMissing, those of f.
+func (r *replica) withSegment(s fsm.Stream, c fsm.Cut, f func(*segment.Segment) error) error {
+	if h := r.segments.exact(s, c); h != nil {
+		return r.withHeld(h, func(o *openSegment) error { return f(o.Segment) })
 	}
-	return r.withHeld(h, f)
+	seg, err := r.borrows.get(s, c)
+	if err != nil {
+		return err
+	}
+	return f(seg)
 }
 
 func (r *replica) withHeld(h *held, f func(*openSegment) error) error {
@@ -91,10 +94,17 @@ func (r *replica) refound(s fsm.Stream, first, last fsm.Seq) {
 		}
 	}
 	r.mu.Unlock()
-	if err := r.segments.dropRotten(s); err != nil {
-		r.log.Warn("a file set aside was not removed", "err", err)
-	}
+	r.dropRotten()
 	r.closing.notify()
+}
+
+// dropRotten removes the files set aside whose rows are here again.
+func (r *replica) dropRotten() {
+	for _, s := range dropStreams {
+		if err := r.segments.dropRotten(s); err != nil {
+			r.log.Warn("a file set aside was not removed", "err", err)
+		}
+	}
 }
 
 // spanning is the cut that the state's cuts from first to last would be as one;

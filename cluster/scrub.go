@@ -209,10 +209,8 @@ func (n *Node) readFooters(ctx context.Context) {
 				n.replica.rotten(h, err)
 			}
 		}
-		if err := n.replica.segments.dropRotten(s); err != nil {
-			n.log.Warn("a file set aside was not removed", "err", err)
-		}
 	}
+	n.replica.dropRotten()
 	n.replica.closing.notify() // merging may begin
 }
 

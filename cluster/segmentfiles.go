@@ -117,6 +117,12 @@ func (s *segments) setAside(h *held) error {
 
 // dropRotten removes the files set aside whose rows are in others now.
 func (s *segments) dropRotten(stream fsm.Stream) error {
+	s.mu.Lock()
+	none := s.rotten == 0
+	s.mu.Unlock()
+	if none {
+		return nil
+	}
 	s.files.Lock()
 	defer s.files.Unlock()
 	names, err := s.disk.List(segmentDir(stream))

@@ -79,7 +79,7 @@ func (r *replica) series(ctx context.Context, ask seriesAsk) error {
 }
 
 func (r *replica) runs(ctx context.Context, cut fsm.Cut, ask *seriesAsk) error {
-	return r.withSegment(fsm.Readings, cut, func(seg *openSegment) error {
+	return r.withSegment(fsm.Readings, cut, func(seg *segment.Segment) error {
 		return seg.Runs(ctx, ask.Ask, func(run *segment.Run) bool { return ask.run(run, cut) })
 	})
 }
@@ -105,9 +105,11 @@ func (a *seriesAsk) ofMemory(rows *fsm.Rows, names *fsm.Names) {
 // only if it never was.
 func (r *replica) spanOf(cut fsm.Cut) (span, error) {
 	h := r.segments.exact(fsm.Readings, cut)
-	if h == nil {
-		return span{}, ErrMissing
+	stats, err := segment.Stats{}, error(nil)
+	if h != nil {
+		stats, err = r.segments.statsOf(h)
+	} else {
+		stats, err = r.borrows.statsOf(cut)
 	}
-	stats, err := r.segments.statsOf(h)
 	return span{cut: cut, time: stats.Time, device: stats.Device}, err
 }
