@@ -37,7 +37,9 @@ func (g *guard) write(what string, do func() error) error {
 		return errFailed
 	}
 	if g.stall > 0 {
-		timer := time.AfterFunc(g.stall, func() { g.fail(fmt.Errorf("%s: %w: over %s", what, ErrStalled, g.stall)) })
+		timer := time.AfterFunc(g.stall, func() {
+			_ = g.fail(fmt.Errorf("%s: %w: over %s", what, ErrStalled, g.stall)) // it is told
+		})
 		defer timer.Stop()
 	}
 	if err := do(); err != nil {

@@ -138,7 +138,7 @@ func (r *Run) each(lo, hi int, g *groupReader, page int, ask *Ask, f func(*Run) 
 	}
 	wanted := func(i int) bool { return v.ints[i] > int64(ask.After) }
 	for lo < hi {
-		from, to := lo, lo // of the next stretch
+		var from, to int // of the next stretch
 		if ask.Descending {
 			for to = hi; to > lo && !wanted(to-1); {
 				to--
@@ -148,7 +148,7 @@ func (r *Run) each(lo, hi int, g *groupReader, page int, ask *Ask, f func(*Run) 
 			}
 			hi = from
 		} else {
-			for from < hi && !wanted(from) {
+			for from = lo; from < hi && !wanted(from); {
 				from++
 			}
 			for to = from; to < hi && wanted(to); {

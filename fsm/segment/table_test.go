@@ -3,6 +3,7 @@ package segment_test
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"io"
 	"slices"
 	"testing"
@@ -113,7 +114,7 @@ func readTable(tb testing.TB, b []byte) (list []fsm.Reading) {
 			}
 			list = append(list, r)
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return list
 		}
 		if err != nil {

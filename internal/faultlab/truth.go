@@ -30,7 +30,6 @@ type message struct {
 	n       int
 	fate    fate
 	seq     fsm.Seq // of its first reading, when acknowledged
-	doubt   bool    // a try's outcome is not known
 	created time.Time
 }
 
