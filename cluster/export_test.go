@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"io"
 	"log/slog"
 
 	"github.com/hashicorp/raft"
@@ -92,3 +93,8 @@ func AppendFileRequest(b []byte, s fsm.Stream, seq fsm.Seq, begun []byte, offset
 
 // Quarantine marks the node's directory, and ends it.
 func (n *Node) Quarantine(reason error) { n.fail(n.quarantine(reason)) }
+
+// WriteFile writes a file of a cut as whoever makes one does.
+func (n *Node) WriteFile(s fsm.Stream, c fsm.Cut, write func(io.Writer) error) error {
+	return n.replica.segments.write(s, c, write)
+}

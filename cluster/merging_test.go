@@ -3,6 +3,7 @@ package cluster_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"skerry/cluster"
 	"skerry/fsm"
+	"skerry/fsm/segment"
 	"skerry/internal/clustertest"
 )
 
@@ -293,4 +295,49 @@ func TestACutThatIsReplayedOverATornFileIsWrittenAgain(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Two who make files of the same rows at once, as a merge and whoever writes one
+// of the merged files anew: the larger file stays.
+func TestAFileThatIsLateDoesNotTakeTheMergedOnesPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := clustertest.Open(t, 1, nil)
+		m := s.Nodes[0]
+		cutUp(t, s, 0, 8, 10)
+		<-time.After(2 * time.Minute)
+		cutUp(t, s, 80, 1, 10)
+		s.Wait("the last", func() bool { return len(segmentFiles(m, "readings")) == 2 })
+		synctest.Wait()
+		view, err := m.View(t.Context(), cluster.Local)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cuts := view.Cuts(fsm.Readings, 1)
+		write := func(cuts ...fsm.Cut) error {
+			span := cuts[0]
+			for _, c := range cuts[1:] {
+				span.Last = c.Last
+				span.Digest.Add(c.Digest)
+			}
+			rows, err := view.After(t.Context(), span.First-1, span.Rows())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return m.WriteFile(fsm.Readings, span, func(w io.Writer) error {
+				_, err := segment.WriteReadings(w, "test", span, rows)
+				return err
+			})
+		}
+		if err := write(cuts[1]); err != nil {
+			t.Errorf("one of the merged: %v, want that it is there already", err)
+		}
+		if err := write(cuts[7], cuts[8]); err == nil {
+			t.Error("a file that splits another was taken")
+		}
+		<-time.After(2 * time.Minute)
+		if got, want := segmentFiles(m, "readings"), []string{fileName(1, 80), fileName(81, 90)}; !slices.Equal(got, want) {
+			t.Errorf("files are %q, want %q", got, want)
+		}
+		wantFirst(t, m, 90)
+	})
 }

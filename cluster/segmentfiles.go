@@ -38,6 +38,15 @@ func (s *segments) place(temp string, stream fsm.Stream, c fsm.Cut) error {
 	s.files.Lock()
 	defer s.files.Unlock()
 	h := &held{stream: stream, first: c.First, last: c.Last}
+	if s.splits(stream, c.First, c.Last) {
+		// A merge or a peer's file was faster. Where it has all of the rows
+		// nothing is lacking.
+		err := s.disk.Remove(temp)
+		if !s.has(stream, c) {
+			err = errors.Join(err, fmt.Errorf("segment %s would split another file", h.name()))
+		}
+		return err
+	}
 	if err := s.disk.Rename(temp, h.name()); err != nil {
 		return err
 	}
