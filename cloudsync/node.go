@@ -26,6 +26,7 @@ type Node interface {
 type View interface {
 	Site() (g fsm.Genesis, ok bool)
 	Incarnation() uint64
+	SharedUpTo(incarnation uint64, s fsm.Stream) fsm.Seq
 	Last(s fsm.Stream) fsm.Seq
 	Cuts(s fsm.Stream, from fsm.Seq) []fsm.Cut
 	Synced(s fsm.Stream) (ranges []fsm.Interval, version uint64)

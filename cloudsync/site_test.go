@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -49,6 +50,7 @@ type site struct {
 
 	mu          sync.Mutex
 	incarnation uint64
+	origins     map[uint64][3]fsm.Seq // last seqs of these incarnations when the next began
 	term        uint64
 	readings    []fsm.Reading
 	frames      []fsm.Frame
@@ -319,6 +321,15 @@ func (v view) Incarnation() uint64 {
 	v.s.mu.Lock()
 	defer v.s.mu.Unlock()
 	return v.s.incarnation
+}
+
+func (v view) SharedUpTo(incarnation uint64, stream fsm.Stream) fsm.Seq {
+	v.s.mu.Lock()
+	defer v.s.mu.Unlock()
+	if incarnation == v.s.incarnation {
+		return math.MaxUint64
+	}
+	return v.s.origins[incarnation][stream]
 }
 
 func (v view) Last(stream fsm.Stream) fsm.Seq {

@@ -110,7 +110,7 @@ func termIsOver(err error) bool {
 
 // needsPeople reports whether an error stays until somebody mends its cause.
 func needsPeople(err error) bool {
-	for _, e := range []error{ErrHistory, ErrForeign, ErrGone, ErrLog, ErrAhead, target.ErrUnsafe, delta.ErrNewer} {
+	for _, e := range []error{ErrHistory, ErrParted, ErrForeign, ErrGone, ErrLog, ErrAhead, target.ErrUnsafe, delta.ErrNewer} {
 		if errors.Is(err, e) {
 			return true
 		}
@@ -166,7 +166,7 @@ func (s *Syncer) begin(ctx context.Context, term uint64, lead Proposer) (*sessio
 	if !ok {
 		return nil, fsm.Refusal(fsm.NoGenesis)
 	}
-	me := writer{site: s.node.Site(), node: s.node.Name(), engine: "skerry/" + s.cfg.Version, epoch: epoch}
+	me := writer{site: s.node.Site(), node: s.node.Name(), engine: "skerry/" + s.cfg.Version, epoch: epoch, shared: view.SharedUpTo}
 	x := &session{s: s, lead: lead}
 	for stream := range x.tables {
 		stream := fsm.Stream(stream)
@@ -175,10 +175,12 @@ func (s *Syncer) begin(ctx context.Context, term uint64, lead Proposer) (*sessio
 		if err != nil {
 			return nil, err
 		}
+		x.tables[stream] = t
+	}
+	for _, t := range x.tables { // once all of them are found to be this site's
 		if err := t.claim(ctx, time.Now()); err != nil {
 			return nil, err
 		}
-		x.tables[stream] = t
 		s.shipped(t)
 	}
 	s.cfg.Log.Info("shipping to the bucket", "url", s.cfg.URL, "node", me.node, "term", term)

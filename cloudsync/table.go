@@ -22,6 +22,10 @@ var (
 		"if all nodes were put back from older copies, stop them and bring back each node's newest data, or take another --site")
 	// ErrHistory: the bucket holds another history of a site of this name.
 	ErrHistory = errors.New("the bucket holds another history of this site: restore it, or take another --site")
+	// ErrParted: rows under seqs of this site's that are not its own. They
+	// must not count as shipped: the site's own would never be.
+	ErrParted = errors.New("the bucket has rows that the old site stored after the snapshot file of this one was written: " +
+		"restore a newer file, or ship to another bucket, one with just what the file's site had shipped")
 	// ErrForeign: somebody else changed the table's rows or settings.
 	ErrForeign = errors.New("another writer changed the table: undo it, or ship to another URL")
 	// ErrGone: commits of this site are not in the bucket any more, as when a
@@ -36,6 +40,9 @@ var (
 type writer struct {
 	site, node, engine string
 	epoch              delta.Epoch
+	// shared is the last seq up to which the rows of another incarnation are
+	// this one's too.
+	shared func(incarnation uint64, s fsm.Stream) fsm.Seq
 }
 
 // epochOf is the epoch of a leader's term as a view's site has it.
@@ -199,6 +206,11 @@ func (t *table) check(n int64, own *delta.Info) error {
 		return fmt.Errorf("%w (incarnation %d, this site is %d)", ErrHistory, own.Epoch.Incarnation, t.me.epoch.Incarnation)
 	case order > 0:
 		return fmt.Errorf("claimed by node %s in term %d, this is term %d: %w", own.Node, own.Epoch.Term, t.me.epoch.Term, ErrFenced)
+	}
+	if r, inc := own.Range, own.Epoch.Incarnation; r != nil {
+		if shared := t.me.shared(inc, t.stream); fsm.Seq(r.Last) > shared {
+			return fmt.Errorf("%s %d to %d are of incarnation %d, of which this site has up to %d: %w", t.stream, r.First, r.Last, inc, shared, ErrParted)
+		}
 	}
 	if t.epoch != (delta.Epoch{}) {
 		if order, err := own.Epoch.Compare(t.epoch); err != nil || order < 0 {

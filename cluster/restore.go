@@ -56,6 +56,7 @@ func Restore(f io.ReaderAt, size int64, cfg RestoreConfig) (archive.Summary, err
 	}
 	state.Reincarnate(lineage)
 	m.Incarnation, m.Lineage, m.Digest = state.Incarnation(), hex.EncodeToString(lineage[:]), state.DigestString()
+	m.Level = uint32(state.Level())
 
 	part := filepath.Clean(cfg.Dir) + ".restoring"
 	if err := os.RemoveAll(part); err != nil { // of a restore that was broken off

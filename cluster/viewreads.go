@@ -246,5 +246,12 @@ func (v *View) Incarnation() (n uint64) {
 	return n
 }
 
+// SharedUpTo is the last seq of a stream up to which the history of another
+// incarnation is this one's too.
+func (v *View) SharedUpTo(incarnation uint64, of fsm.Stream) (last fsm.Seq) {
+	v.read(func(s *fsm.State) { last = s.SharedUpTo(incarnation, of) })
+	return last
+}
+
 // LogTime is the log time of the last applied entry.
 func (v *View) LogTime() fsm.LogTime { return v.n.replica.logTime() }

@@ -54,7 +54,7 @@ func (s *State) Apply(index, term uint64, entry []byte) (Applied, error) {
 	return s.finish(), nil
 }
 
-// begin moves the clocks and cuts what belongs to another day.
+// begin moves the clocks and cuts what belongs to another day or history.
 func (s *State) begin(index uint64, h *Header, entry []byte) {
 	s.applied = Applied{}
 	s.chain.begin(index, h.Op, entry)
@@ -63,6 +63,7 @@ func (s *State) begin(index uint64, h *Header, entry []byte) {
 	s.clockUnknown = h.ClockUnknown
 	s.window.advance(s.logTime)
 	s.registry.expire(s.logTime)
+	s.cutInherited()
 	today := day(s.received)
 	if s.head.rows.Len() > 0 && s.head.day != today {
 		s.cutReadings()

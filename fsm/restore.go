@@ -42,6 +42,7 @@ func RestoreAs(r io.Reader, knows Level) (*State, error) {
 	}
 	if s.level >= retentionLevel {
 		s.restoreRetained(p)
+		s.restoreOrigins(p)
 	}
 	s.takeGaps(p)
 	p.end()

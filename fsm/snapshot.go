@@ -48,6 +48,7 @@ import (
 //	         by gap: 1 stream
 //	list     servers without some of their copies: see copies
 //	list     erasures by device: see Erasure
+//	list     restores: 8 last seq of readings, of frames, of gaps
 //
 // and a latest frame may have seq 0: it was erased.
 //
@@ -111,6 +112,7 @@ type Snapshot struct {
 	retained retained
 	erasures Erasures
 	erased   uint64
+	origins  []origin
 }
 
 // Snapshot returns the state as it is now. It takes time by the number of
@@ -139,7 +141,7 @@ func (s *State) Snapshot() *Snapshot {
 		registrations: s.directory.entries.share(),
 		leases:        s.leases.share(),
 
-		retained: s.retained, erasures: s.erasures, erased: s.erased,
+		retained: s.retained, erasures: s.erasures, erased: s.erased, origins: s.origins,
 	}
 	snap.retained.copies = s.retained.copies.share()
 	if from := s.retained.from; from != [2]Seq{1, 1} {
@@ -189,6 +191,7 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 	s.writeDevices(p)
 	if s.Level() >= retentionLevel {
 		s.writeRetained(p)
+		s.writeOrigins(p)
 	}
 	p.flush()
 	p.b = p.hash.Sum(p.b)

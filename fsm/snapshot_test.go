@@ -63,7 +63,7 @@ func furnished(tb testing.TB) *replicas {
 }
 
 // storied is a site of the newest level that has dropped rows with a gap, let a
-// server go without copies and erased a device.
+// server go without copies, erased a device and been restored.
 func storied(tb testing.TB) *replicas {
 	tb.Helper()
 	r := raised(furnished(tb))
@@ -77,6 +77,9 @@ func storied(tb testing.TB) *replicas {
 	r.apply(frame("frame 3", r.h.LogTime, 3000))
 	r.one(fsm.EraseCommand{Device: "cam-1"})
 	r.post("pump-1", 3)
+	reincarnate(r, 7)
+	r.one(fsm.LeaseCommand{Name: "address", Holder: "n2", Duration: 2 * second})
+	r.post("pump-1", 4)
 	return r
 }
 
@@ -119,6 +122,9 @@ func view(s *fsm.State) map[string]any {
 	v["erasures"], v["erased"] = s.Erasures()
 	v["copies"] = s.CopiesFrom("n1-0123456789abcdef", fsm.Readings)
 	v["genesis"], _ = s.Genesis()
+	for inc := range s.Incarnation() + 2 {
+		v[fmt.Sprint("shared with ", inc)] = []any{s.SharedUpTo(inc, fsm.Readings), s.SharedUpTo(inc, fsm.Frames), s.SharedUpTo(inc, fsm.Gaps)}
+	}
 	v["received"], v["clock"] = s.Received()
 	rows, names := s.Head()
 	for i := range rows.Len() {

@@ -20,6 +20,7 @@ type State struct {
 	genesis     Genesis
 	begun       bool // genesis has been applied
 	incarnation uint64
+	origins     []origin // of this incarnation and those before, the last one's last
 
 	knows Level // the newest that this replica can apply; not part of the state
 	level Level // what the site may use
