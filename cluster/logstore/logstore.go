@@ -191,6 +191,7 @@ func (s *Store) begin(cfg Config, inner innerLog, found segmented.Found, owed bo
 		v.lost, v.why = true, "the hint of the log's end is gone or damaged"
 	case v.last > reach:
 		v.lost, v.why = true, fmt.Sprintf("the log ends at entry %d and was durable up to %d", reach, v.last)
+		found.Damage = v.why // what the disk does not give today it may give tomorrow
 	}
 	r.Damaged, r.Reason = v.lost, v.why
 	durable := min(v.last, last)

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
@@ -145,28 +146,40 @@ func (s *Store) open(name string) (h head, m *raft.SnapshotMeta, f disk.File, er
 	if err != nil {
 		return h, nil, nil, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(fmt.Errorf("snapshot %s: %w", name, err), f.Close())
-		}
-	}()
+	if h, m, err = readHead(f); err != nil {
+		return h, nil, nil, errors.Join(fmt.Errorf("snapshot %s: %w", name, unreadable(err)), f.Close())
+	}
+	return h, m, f, nil
+}
+
+// unreadable makes what the disk does not give any more, which is how flash
+// shows its rot, ErrRotten.
+func unreadable(err error) error {
+	if errors.Is(err, syscall.EIO) {
+		return fmt.Errorf("%w: %w", ErrRotten, err)
+	}
+	return err
+}
+
+// readHead reads what stands before the data.
+func readHead(f disk.File) (h head, m *raft.SnapshotMeta, err error) {
 	size, err := f.Size()
 	if err != nil {
-		return h, nil, nil, err
+		return h, nil, err
 	}
 	b := make([]byte, headSize)
 	if n, err := f.ReadAt(b, 0); n < len(b) && !errors.Is(err, io.EOF) {
-		return h, nil, nil, err
+		return h, nil, err
 	}
 	if h, err = decodeHead(b, size); err != nil {
-		return h, nil, nil, err
+		return h, nil, err
 	}
 	b = make([]byte, h.description)
 	if n, err := f.ReadAt(b, headSize); n < len(b) {
-		return h, nil, nil, err
+		return h, nil, err
 	}
 	m, err = h.decodeMeta(b)
-	return h, m, f, err
+	return h, m, err
 }
 
 // dataOf reads the data of an open snapshot.
@@ -178,7 +191,7 @@ func dataOf(h head, f disk.File) *io.SectionReader {
 func check(h head, f disk.File) error {
 	sum := crc64.New(ecma)
 	if _, err := io.CopyBuffer(sum, struct{ io.Reader }{dataOf(h, f)}, make([]byte, readBuffer)); err != nil {
-		return err
+		return unreadable(err)
 	}
 	if sum.Sum64() != h.dataSum {
 		return ErrRotten
