@@ -159,3 +159,20 @@ func FuzzHint(f *testing.F) {
 		}
 	})
 }
+
+func TestAServerThatVotedAndHoldsNothingMustNotForgetItsVote(t *testing.T) {
+	d := disk.NewMemory()
+	s := mustOpenOn(t, d)
+	if err := errors.Join(vote(s, 1, "a:1"), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Remove("raft/votes"); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := openOn(d); !errors.Is(err, logstore.ErrVotes) {
+		t.Errorf("err = %v, want ErrVotes", err)
+		if err == nil {
+			_ = s.Close()
+		}
+	}
+}
