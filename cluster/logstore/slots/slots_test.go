@@ -14,7 +14,7 @@ import (
 
 const (
 	name     = "value"
-	distance = 64
+	apart = 64
 )
 
 func must(tb testing.TB, err error) {
@@ -28,7 +28,7 @@ func must(tb testing.TB, err error) {
 func made(tb testing.TB, n int) *disk.Memory {
 	tb.Helper()
 	d := disk.NewMemory()
-	f, err := slots.Create(d, name, distance, []byte("value 0"))
+	f, err := slots.Create(d, name, apart, []byte("value 0"))
 	must(tb, err)
 	for i := 1; i <= n; i++ {
 		must(tb, f.Set(fmt.Appendf(nil, "value %d", i)))
@@ -39,7 +39,7 @@ func made(tb testing.TB, n int) *disk.Memory {
 
 func value(tb testing.TB, d disk.Disk) (string, error) {
 	tb.Helper()
-	f, err := slots.Open(d, name, distance)
+	f, err := slots.Open(d, name, apart)
 	if err != nil {
 		return "", err
 	}
@@ -50,7 +50,7 @@ func value(tb testing.TB, d disk.Disk) (string, error) {
 func TestTheLastValueSurvivesACutAndAnyFlippedBit(t *testing.T) {
 	for n := range 5 {
 		want := fmt.Sprintf("value %d", n)
-		for at := range int64(4 * distance) {
+		for at := range int64(4 * apart) {
 			d := made(t, n)
 			d.Cut()
 			if !d.Corrupt(name, at, uint(at)) {
@@ -69,14 +69,14 @@ func TestTheLastValueSurvivesACutAndAnyFlippedBit(t *testing.T) {
 func TestAWriteThatWasCutShortLeavesTheValueBefore(t *testing.T) {
 	for n := 1; n < 4; n++ {
 		d := made(t, n)
-		newer := int64(n+1) % 2 * 2 * distance
+		newer := int64(n+1) % 2 * 2 * apart
 		d.Corrupt(name, newer, 0) // both copies of the newest
-		d.Corrupt(name, newer+distance, 0)
+		d.Corrupt(name, newer+apart, 0)
 		want := fmt.Sprintf("value %d", n-1)
 		if got, err := value(t, d); err != nil || got != want {
 			t.Errorf("%q (%v), want %q", got, err, want)
 		}
-		f, err := slots.Open(d, name, distance)
+		f, err := slots.Open(d, name, apart)
 		must(t, err)
 		must(t, f.Set([]byte("next")))
 		d.Cut()
@@ -89,7 +89,7 @@ func TestAWriteThatWasCutShortLeavesTheValueBefore(t *testing.T) {
 func TestDamageThatLeavesNoValueToTrustIsSaid(t *testing.T) {
 	d := made(t, 3)
 	for slot := range int64(4) {
-		d.Corrupt(name, slot*distance, 1)
+		d.Corrupt(name, slot*apart, 1)
 	}
 	if _, err := value(t, d); !errors.Is(err, slots.ErrDamaged) {
 		t.Errorf("four damaged copies: %v, want ErrDamaged", err)
@@ -98,17 +98,17 @@ func TestDamageThatLeavesNoValueToTrustIsSaid(t *testing.T) {
 	d = made(t, 3)
 	f, err := d.Open(name)
 	must(t, err)
-	old := slots.Encode(distance, 1, []byte("value 0"))
+	old := slots.Encode(apart, 1, []byte("value 0"))
 	for c := range int64(2) {
-		_, err := f.WriteAt(slots.Encode(distance, 6, []byte("value 5")), c*distance)
+		_, err := f.WriteAt(slots.Encode(apart, 6, []byte("value 5")), c*apart)
 		must(t, err)
-		_, err = f.WriteAt(old, (2+c)*distance)
+		_, err = f.WriteAt(old, (2+c)*apart)
 		must(t, err)
 	}
 	if _, err := value(t, d); !errors.Is(err, slots.ErrDamaged) {
 		t.Errorf("counters 1 and 6: %v, want ErrDamaged", err)
 	}
-	if _, err := slots.Open(disk.NewMemory(), name, distance); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := slots.Open(disk.NewMemory(), name, apart); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no file: %v, want fs.ErrNotExist", err)
 	}
 	if err := f.Truncate(10); err != nil {
@@ -121,7 +121,7 @@ func TestDamageThatLeavesNoValueToTrustIsSaid(t *testing.T) {
 
 func TestAChangeCostsOneSync(t *testing.T) {
 	d := made(t, 1)
-	f, err := slots.Open(d, name, distance)
+	f, err := slots.Open(d, name, apart)
 	must(t, err)
 	n := 0
 	d.OnSync(func(string) { n++ })
@@ -129,7 +129,7 @@ func TestAChangeCostsOneSync(t *testing.T) {
 	if n != 1 {
 		t.Errorf("%d syncs, want 1", n)
 	}
-	if err := f.Set(make([]byte, distance)); !errors.Is(err, slots.ErrTooLong) {
+	if err := f.Set(make([]byte, apart)); !errors.Is(err, slots.ErrTooLong) {
 		t.Errorf("a value without room: %v, want ErrTooLong", err)
 	}
 }
