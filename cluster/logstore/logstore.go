@@ -56,6 +56,7 @@ type Store struct {
 	*Log
 	Stable    *Votes
 	Snapshots *snapshots.Store
+	kind      Kind
 	recovery  Recovery
 	closers   []func() error
 }
@@ -100,7 +101,7 @@ func Open(cfg Config) (store *Store, err error) {
 	case kind != "":
 		cfg.Kind = kind
 	}
-	s := &Store{}
+	s := &Store{kind: cfg.Kind}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())

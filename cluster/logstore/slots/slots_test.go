@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	name     = "value"
+	name  = "value"
 	apart = 64
 )
 
