@@ -180,8 +180,8 @@ func (s *segments) drop(stream fsm.Stream, before fsm.Seq) error {
 	removed := false
 	for _, name := range names {
 		var first, last fsm.Seq
-		if _, err := fmt.Sscanf(name, "%020d-%020d.", &first, &last); err != nil || last >= before {
-			continue
+		if _, err := fmt.Sscanf(name, "%020d-%020d.", &first, &last); err != nil || last >= before || strings.HasSuffix(name, tempSuffix) {
+			continue // what is being written is listed soon, and goes then
 		}
 		if strings.HasSuffix(name, tempSuffix) { // somebody writes it: once it is whole it is listed, and goes then
 			continue

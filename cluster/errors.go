@@ -30,7 +30,7 @@ var (
 	// copied: the server of this name did more since than it remembers.
 	ErrOldCopy = errors.New("the data directory is an older copy of this node's: what was acknowledged since is not in it, so it must not take part: start with an empty --data, and the site brings the data back to a new server")
 	// ErrMissing: this node does not hold the rows and no peer gave them.
-	ErrMissing = errors.New("this node is still fetching these readings from its peers: ask another node")
+	ErrMissing = errors.New("this node does not hold these readings, or not yet: ask another node")
 
 	// errNodeFull is why a follower takes no entries.
 	errNodeFull = errors.New("the disk of this node is full")

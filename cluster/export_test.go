@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 
@@ -9,6 +10,7 @@ import (
 
 	"skerry/cluster/disk"
 	"skerry/fsm"
+	"skerry/fsm/segment"
 )
 
 // What tests of the inside are given.
@@ -97,4 +99,22 @@ func (n *Node) Quarantine(reason error) { n.fail(n.quarantine(reason)) }
 // WriteFile writes a file of a cut as whoever makes one does.
 func (n *Node) WriteFile(s fsm.Stream, c fsm.Cut, write func(io.Writer) error) error {
 	return n.replica.segments.write(s, c, write)
+}
+
+// DropWhileWriting writes a file of readings, and while it is written drops all
+// that comes before a seq.
+func DropWhileWriting(d disk.Disk, rows []fsm.Reading, c fsm.Cut, before fsm.Seq) (listed bool, err error) {
+	s, err := newSegments(d, "test")
+	if err != nil {
+		return false, err
+	}
+	err = s.write(fsm.Readings, c, func(w io.Writer) error {
+		_, err := segment.WriteReadings(w, "test", c, rows)
+		return errors.Join(err, s.drop(fsm.Readings, before))
+	})
+	if err != nil {
+		return false, err
+	}
+	err = s.drop(fsm.Readings, before)
+	return s.has(fsm.Readings, c), err
 }
