@@ -118,6 +118,9 @@ func (t *trial) finish(ctx context.Context, err error, faults string) error {
 		for _, n := range t.Nodes {
 			ends += n.Ends()
 		}
+		if t.Dropped > 0 {
+			faults += fmt.Sprintf("; the site dropped %d readings, of which %d are only in gaps", t.Dropped, t.Gone)
+		}
 		fmt.Fprintf(t.plan.Print, "  %s; seed %d; %d readings acknowledged, %d refused, %d without answer; %d linearizable reads; %d ends of processes; %s; %s\n",
 			faults, t.plan.Seed, report.Acked, t.load.ledger.Counts().Refused, report.Unanswered, reads, ends, t.Lost, time.Since(t.began).Round(time.Second))
 	}

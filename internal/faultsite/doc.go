@@ -7,7 +7,8 @@
 // and HTTP; nodes that end are started again, as systemd does. At its end the
 // oracles are asked:
 //
-//   - every reading that was acknowledged is on every node, once;
+//   - every reading that was acknowledged is on every node, once, or, where the
+//     site has dropped it for want of space, in the bucket, or counted by a gap;
 //   - no reading that was refused is anywhere;
 //   - the seqs have no holes;
 //   - all nodes that showed the same index showed the same digest;

@@ -1,13 +1,13 @@
 package faultsite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"net/http"
-	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -30,7 +30,6 @@ const (
 	// the same, whole history.
 	restTimeout = 2 * time.Minute
 	shipTimeout = 2 * time.Minute
-	pageLimit   = 20_000
 	// keptDigests bounds the indexes at which a digest is remembered.
 	keptDigests = 100_000
 )
@@ -89,27 +88,58 @@ func (s *Site) audit(ctx context.Context, l *load, d *digests) (device.Report, e
 	if err != nil {
 		return device.Report{}, err
 	}
+	if err := s.verifyBucket(ctx, rest[0]); err != nil {
+		return device.Report{}, err
+	}
+	before, err := s.dropped(rest[0])
+	if err != nil {
+		return device.Report{}, err
+	}
+	s.Dropped, s.Gone = rest[0].RetainedFrom-1, rest[0].GapReadings
+	return s.auditNodes(ctx, l, rest, before)
+}
+
+// auditNodes reads the history of every node; before is what the site has
+// dropped. A node whose disk was full has let its oldest copies go: what it lacks
+// is read from one that has them, which a majority must.
+func (s *Site) auditNodes(ctx context.Context, l *load, rest []cluster.Status, before []fsm.Reading) (device.Report, error) {
+	whole := slices.IndexFunc(rest, holdsAll)
+	if have := len(slices.DeleteFunc(slices.Clone(rest), func(st cluster.Status) bool { return !holdsAll(st) })); have <= len(rest)/2 {
+		return device.Report{}, violation("%d of %d nodes hold all that the site keeps", have, len(rest))
+	}
+	kept := history{node: s.Nodes[whole], last: rest[whole].RetainedFrom - 1}
+	before = slices.AppendSeq(before, kept.readings(ctx))
+	if kept.err != nil {
+		return device.Report{}, violation("the history of %s: %v", kept.node.Name, kept.err)
+	}
 	var report device.Report
-	for _, n := range s.Nodes {
-		h := history{node: n}
-		report = l.ledger.Compare(h.readings(ctx))
+	for i, n := range s.Nodes {
+		from := fsm.Seq(max(rest[i].RetainedFrom, rest[i].CopiesFrom))
+		h := history{node: n, last: uint64(from) - 1}
+		elsewhere, _ := slices.BinarySearchFunc(before, from, func(r fsm.Reading, seq fsm.Seq) int { return cmp.Compare(r.Seq, seq) })
+		report = l.ledger.Compare(h.after(ctx, before[:elsewhere]))
+		// Readings that only a gap tells of cannot be told apart: so many may lack.
+		lost := max(0, report.Lost-int(rest[i].GapReadings))
 		switch {
 		case h.err != nil:
 			return report, violation("the history of %s: %v", n.Name, h.err)
-		case !report.OK():
+		case lost > 0 || report.Duplicates > 0 || report.Ghosts > 0:
 			return report, violation("%s lost %d, has %d twice and %d that were refused: %s", n.Name,
-				report.Lost, report.Duplicates, report.Ghosts, strings.Join(report.Details, "; "))
-		case h.last != rest.LastSeq:
-			return report, violation("the history of %s ends at %d, not %d", n.Name, h.last, rest.LastSeq)
+				lost, report.Duplicates, report.Ghosts, strings.Join(report.Details, "; "))
+		case h.last != rest[i].LastSeq:
+			return report, violation("the history of %s ends at %d, not %d", n.Name, h.last, rest[i].LastSeq)
 		}
 	}
-	return report, s.verifyBucket(ctx, rest)
+	return report, nil
 }
+
+// holdsAll tells that a node has copies of all that the site keeps.
+func holdsAll(st cluster.Status) bool { return st.CopiesFrom <= st.RetainedFrom }
 
 // rest waits until all nodes are whole and have shown the same digest at the
 // same index.
-func (s *Site) rest(ctx context.Context, d *digests) (cluster.Status, error) {
-	var at cluster.Status
+func (s *Site) rest(ctx context.Context, d *digests) ([]cluster.Status, error) {
+	var at []cluster.Status
 	err := until(ctx, restTimeout, func() error {
 		all, err := s.agreed(ctx, s.Nodes)
 		if err != nil {
@@ -123,7 +153,7 @@ func (s *Site) rest(ctx context.Context, d *digests) (cluster.Status, error) {
 				return fmt.Errorf("%s has applied %d of %d and lacks %d ranges", st.Node, st.AppliedIndex, all[0].AppliedIndex, st.Missing)
 			}
 		}
-		at = all[0]
+		at = all
 		return nil
 	})
 	if err != nil && !errors.Is(err, ErrViolation) {
@@ -156,60 +186,6 @@ func (s *Site) verifyBucket(ctx context.Context, rest cluster.Status) error {
 		}
 	}
 	return nil
-}
-
-// history reads all that one node holds.
-type history struct {
-	node *Node
-	last uint64 // seq
-	err  error  // why it ended early
-}
-
-// page is an answer of /v1/readings.
-type page struct {
-	Readings []struct {
-		Seq      uint64    `json:"seq"`
-		Device   string    `json:"device"`
-		Resource string    `json:"resource"`
-		Unit     string    `json:"unit"`
-		Time     time.Time `json:"time"`
-		Value    *float64  `json:"value"`
-		Text     *string   `json:"text"`
-	} `json:"readings"`
-	Next string `json:"next"`
-}
-
-// readings yields the history in seq order and stops at a hole.
-func (h *history) readings(ctx context.Context) iter.Seq[fsm.Reading] {
-	return func(yield func(fsm.Reading) bool) {
-		for {
-			var p page
-			query := url.Values{"after": {fmt.Sprint(h.last)}, "limit": {fmt.Sprint(pageLimit)}, "consistency": {"local"}}
-			if h.err = h.node.get(ctx, "/v1/readings?"+query.Encode(), &p); h.err != nil {
-				return
-			}
-			for _, r := range p.Readings {
-				if r.Seq != h.last+1 {
-					h.err = violation("%d follows %d", r.Seq, h.last)
-					return
-				}
-				h.last = r.Seq
-				out := fsm.Reading{Seq: fsm.Seq(r.Seq), Device: r.Device, Resource: r.Resource, Unit: r.Unit, Time: r.Time.UnixMicro()}
-				switch {
-				case r.Value != nil:
-					out.Value = fsm.NumberValue(*r.Value)
-				case r.Text != nil:
-					out.Value = fsm.TextValue(*r.Text)
-				}
-				if !yield(out) {
-					return
-				}
-			}
-			if p.Next == "" || len(p.Readings) == 0 {
-				return
-			}
-		}
-	}
 }
 
 // keepDisks copies every node's data directory beside its log, for whoever looks

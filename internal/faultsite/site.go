@@ -49,6 +49,9 @@ type Site struct {
 	Bucket string // folder
 	Draw   *rand.Rand
 	Lost   faultfs.Loss // by all cuts so far
+	// Dropped and Gone count readings that the site no longer keeps, and those
+	// among them that the bucket does not have either, once the oracles were asked.
+	Dropped, Gone uint64
 
 	dir string
 	cfg Config
