@@ -111,15 +111,16 @@ func (d *Disk) Journal() {
 	d.journal = true
 }
 
-// synced ends an fsync; mu is held.
-func (d *Disk) synced() {
-	if !d.journal {
-		return
-	}
-	for _, n := range d.inodes {
-		if n.dir != nil && len(n.dir.changes) > 0 {
-			n.dir.sync()
+// synced ends an fsync, of dir where it is one; mu is held.
+func (d *Disk) synced(dir *directory) {
+	changed := dir != nil && dir.sync()
+	if d.journal {
+		for _, n := range d.inodes {
+			changed = n.dir != nil && n.dir.sync() || changed
 		}
+	}
+	if changed {
+		d.forget()
 	}
 }
 
@@ -186,15 +187,37 @@ func (d *Disk) sweep() {
 	visit(d.root)
 }
 
-// release forgets an inode that can never be seen again; mu is held.
+// release counts the space of an inode that can no longer be seen as free. It is
+// not forgotten: a cut may undo the removal of its name. mu is held.
 func (d *Disk) release(n *inode) {
 	if n.links > 0 || n.opens > 0 || n.file == nil {
 		return
 	}
 	d.used -= int64(len(n.file.live.blocks))
-	if n.file.live.blocks = nil; len(n.file.kept.blocks) == 0 {
-		delete(d.inodes, n.id)
+}
+
+// forget forgets the files that no cut brings back, after a directory was
+// synced; mu is held.
+func (d *Disk) forget() {
+	named := map[uint64]bool{}
+	for _, n := range d.inodes {
+		if n.dir == nil {
+			continue
+		}
+		for _, below := range n.dir.kept {
+			named[below.id] = true
+		}
+		for _, c := range n.dir.changes { // a cut may stop after any of them
+			for _, to := range c {
+				if to.to != nil {
+					named[to.to.id] = true
+				}
+			}
+		}
 	}
+	maps.DeleteFunc(d.inodes, func(id uint64, n *inode) bool {
+		return n.file != nil && n.links <= 0 && n.opens <= 0 && !named[id]
+	})
 }
 
 // find returns the inode of a path such as "raft/wal-meta.db"; mu is held.

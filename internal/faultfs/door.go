@@ -246,8 +246,7 @@ func (s *door) FsyncDir(_ <-chan struct{}, in *fuse.FsyncIn) fuse.Status {
 		return status
 	}
 	defer s.disk.mu.Unlock()
-	n.dir.sync()
-	s.disk.synced()
+	s.disk.synced(n.dir)
 	return fuse.OK
 }
 

@@ -108,6 +108,6 @@ func (s *door) Fsync(_ <-chan struct{}, in *fuse.FsyncIn) fuse.Status {
 	}
 	defer s.disk.mu.Unlock()
 	n.file.sync()
-	s.disk.synced()
+	s.disk.synced(nil)
 	return fuse.OK
 }

@@ -155,6 +155,26 @@ func TestACutTakesWhatWasNotSynced(t *testing.T) {
 	}
 }
 
+func TestARemovedFileThatACutBringsBackCanBeReadAndWritten(t *testing.T) {
+	w := mounted(t)
+	w.ok(w.kept("a", "one").Close())
+	w.ok(os.Remove(w.path("a")))
+	for deadline := time.Now().Add(5 * time.Second); w.disk.Used() > 0; { // the kernel tells of the close when it likes
+		if time.Now().After(deadline) {
+			t.Fatalf("%d bytes of a removed file are taken, want none", w.disk.Used())
+		}
+		time.Sleep(time.Millisecond)
+	}
+	w.cut(1, faultfs.Nothing)
+	f, err := os.OpenFile(w.path("a"), os.O_WRONLY|os.O_APPEND, 0)
+	w.ok(err)
+	_, err = f.WriteString("two")
+	w.ok(errors.Join(err, f.Close()))
+	if got, want := w.files(), map[string]string{"a": "onetwo"}; !maps.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestATornCutSparesSomeSectorsInAnyOrder(t *testing.T) {
 	const sectors = 64
 	older, newer := strings.Repeat("o", faultfs.SectorBytes), strings.Repeat("n", faultfs.SectorBytes)

@@ -52,9 +52,13 @@ func (d *directory) do(c change) {
 	d.changes = append(d.changes, c)
 }
 
-func (d *directory) sync() {
-	d.kept = maps.Clone(d.live)
-	d.changes = nil
+// sync keeps all changes and tells whether there were any.
+func (d *directory) sync() (any bool) {
+	if len(d.changes) == 0 {
+		return false
+	}
+	d.kept, d.changes = maps.Clone(d.live), nil
+	return true
 }
 
 // cut makes what the power leaves of the directory both halves of it.
