@@ -25,10 +25,13 @@ func TestFaults(t *testing.T) {
 		{"processes", "3"},
 		{"network", "3"},
 		{"errors", "4"},
+		{"stall", "1"},
+		{"full", "4"}, // one disk, two, three, and one of a node that comes back
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel() // each has a network of its own, and mostly waits
 			cmd := exec.Command(filepath.Join("..", "bin", "faultreal"),
-				"-campaigns", c.name, "-count", c.count, "-ext4", "-skerry", binary(t), "-dir", t.TempDir())
+				"-campaigns", c.name, "-count", c.count, "-skerry", binary(t), "-dir", t.TempDir())
 			out, err := cmd.CombinedOutput()
 			t.Logf("%s", out)
 			if err != nil {
