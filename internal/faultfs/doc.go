@@ -20,6 +20,7 @@
 // Flip rots a bit. A request that waits in the disk cannot be interrupted, as
 // with a real one: a process that was killed goes when its request is answered.
 //
-// A rename into another directory is refused (EXDEV), as are links. Mount needs
-// /dev/fuse and the right to mount.
+// A rename into another directory is kept at once, with all that was done in both
+// before: a file is never in both of them or in none. Links are refused. Mount
+// needs /dev/fuse and the right to mount.
 package faultfs

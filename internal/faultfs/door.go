@@ -184,10 +184,12 @@ func (s *door) Rename(_ <-chan struct{}, in *fuse.RenameIn, from, to string) fus
 		return status
 	}
 	defer s.disk.mu.Unlock()
-	moved, replaced := n.dir.live[from], n.dir.live[to]
+	target := s.disk.inodes[in.Newdir]
+	if target == nil || target.dir == nil || n.dir == nil {
+		return fuse.ENOENT
+	}
+	moved, replaced := n.dir.live[from], target.dir.live[to]
 	switch {
-	case in.Newdir != in.NodeId:
-		return fuse.EXDEV
 	case in.Flags != 0: // exchange, and without replacing
 		return fuse.EINVAL
 	case moved == nil:
@@ -197,7 +199,14 @@ func (s *door) Rename(_ <-chan struct{}, in *fuse.RenameIn, from, to string) fus
 	case replaced != nil && replaced.dir != nil && len(replaced.dir.live) > 0:
 		return fuse.Status(syscall.ENOTEMPTY)
 	}
-	n.dir.do(change{{from, nil}, {to, moved}})
+	if n == target {
+		n.dir.do(change{{from, nil}, {to, moved}})
+	} else {
+		n.dir.do(change{{from, nil}})
+		target.dir.do(change{{to, moved}})
+		s.disk.synced(target.dir)
+		s.disk.synced(n.dir)
+	}
 	if replaced != nil {
 		replaced.links--
 		s.disk.release(replaced)

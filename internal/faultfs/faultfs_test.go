@@ -128,6 +128,12 @@ func TestACutTakesWhatWasNotSynced(t *testing.T) {
 			w.ok(os.Rename(w.path("a"), w.path("b")))
 			w.syncDir(".")
 		}, map[string]string{"b": ""}},
+		{"a rename into another directory stays", func(w *world) {
+			w.ok(os.Mkdir(w.path("d"), 0o755))
+			w.syncDir(".")
+			w.kept("a", "one")
+			w.ok(os.Rename(w.path("a"), w.path("d/b")))
+		}, map[string]string{"d/b": "one"}},
 		{"an unsynced removal is undone", func(w *world) { w.kept("a", "one"); w.ok(os.Remove(w.path("a"))) }, map[string]string{"a": "one"}},
 		{"a synced removal stays", func(w *world) { w.kept("a", "one"); w.ok(os.Remove(w.path("a"))); w.syncDir(".") }, nil},
 		{"a directory that was not synced is gone with all in it", func(w *world) { w.ok(os.Mkdir(w.path("d"), 0o755)); w.kept("d/a", "one") }, nil},
