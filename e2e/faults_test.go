@@ -25,6 +25,7 @@ func TestFaults(t *testing.T) {
 		{"processes", "3"},
 		{"network", "3"},
 		{"errors", "4"},
+		{"rot", "4"}, // one of each kind
 		{"stall", "1"},
 		{"full", "4"}, // one disk, two, three, and one of a node that comes back
 	} {

@@ -25,6 +25,7 @@ func main() {
 	limit := flag.Duration("time", 0, "after which a campaign begins no further fault; 0 is no limit")
 	binary := flag.String("skerry", "bin/skerry", "the binary to break")
 	kind := flag.Bool("ext4", false, "disks that are as kind with names as ext4: every fsync keeps the directories' changes before it")
+	profile := flag.String("profile", "", "of the nodes in the campaign takeover: ssd, sdcard or wan (default ssd)")
 	dir := flag.String("dir", "", "for logs and what a violation left; a temporary one, kept only after a violation, by default")
 	flag.Parse()
 	code, done, err := faultsite.Isolate()
@@ -33,7 +34,7 @@ func main() {
 			*seed = rand.Uint64N(1 << 32)
 		}
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		err = run(ctx, *names, *dir, faultsite.Plan{Binary: *binary, Seed: *seed, Count: *count, Kind: *kind, Time: *limit, Print: os.Stdout})
+		err = run(ctx, *names, *dir, faultsite.Plan{Binary: *binary, Seed: *seed, Count: *count, Kind: *kind, Time: *limit, Profile: *profile, Print: os.Stdout})
 		stop()
 	}
 	if err != nil {

@@ -19,7 +19,9 @@ type Plan struct {
 	Count  int           // faults
 	Time   time.Duration // after which no further fault is begun, 0 for none
 	Kind   bool          // disks that keep names as ext4 does
-	Print  io.Writer
+	// Profile of the nodes, where the campaign does not name one; "" is its default.
+	Profile string
+	Print   io.Writer
 }
 
 // Campaign breaks a site in one way.
@@ -39,6 +41,8 @@ func Campaigns() []Campaign {
 		{"stall", "fsyncs of the leader that take 2 s, which it keeps the lead through, and that never end", stall},
 		{"full", "full disks of one node, two and all, and of one that comes back", full},
 		{"small", "512 MB of memory and a slow disk for each node, and kill -9", small},
+		{"rot", "flipped bits in the history, the log, the votes and the snapshots of one node at a time", rot},
+		{"takeover", "kill -9 of the leader, and how long it is to the next acknowledged reading", takeover},
 		{"errors", "reads, writes and fsyncs that fail", failing},
 	}
 }
