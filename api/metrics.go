@@ -124,6 +124,7 @@ var gauges = []gauge{
 		}
 		return *s.Disk.DaysUntilFull
 	}),
+	newGauge("diverged", "1 while the nodes' states differ and no majority has the same one: nothing is shipped.", func(s *cluster.Status) float64 { return oneIf(s.Alarm != "") }),
 	newGauge("refuses_readings", "1 at a leader that refuses readings because no majority of the nodes has room.", func(s *cluster.Status) float64 { return oneIf(s.Refusing) }),
 	newGauge("erasing", "Devices whose erased rows may still lie in a file.", func(s *cluster.Status) float64 { return float64(s.Erasing) }),
 }

@@ -18,6 +18,8 @@ type Node interface {
 	SegmentFile(s fsm.Stream, c fsm.Cut) (path string, ok bool)
 	WriteSegment(ctx context.Context, s fsm.Stream, c fsm.Cut, w io.Writer) error
 	SuspectSegment(s fsm.Stream, c fsm.Cut)
+	// Alarm is why nothing may be shipped: the nodes' states differ. nil: it may.
+	Alarm() error
 	View(ctx context.Context, c cluster.Consistency) (View, error)
 }
 

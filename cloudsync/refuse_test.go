@@ -48,6 +48,33 @@ func TestBucketTakenAwayIsNotWrittenTo(t *testing.T) {
 	}
 }
 
+func TestNothingIsShippedWhileTheNodesStatesDiffer(t *testing.T) {
+	s := newSite(t)
+	bucket, root := bucketIn(t)
+	y := newSyncer(s, "n1", bucket)
+	leading(s, y)
+	s.post(10)
+	synced(t, y)
+	sound := func(err error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.alarm = err
+	}
+	sound(cluster.ErrDiverged)
+	s.post(5)
+	if err := y.Sync(t.Context()); !errors.Is(err, cluster.ErrDiverged) {
+		t.Fatalf("Sync under an alarm = %v, want ErrDiverged", err)
+	}
+	if got, _ := s.marks(fsm.Readings); got.Prefix() != 10 {
+		t.Errorf("synced up to %d, want 10", got.Prefix())
+	}
+	sound(nil)
+	synced(t, y)
+	if got, _ := s.marks(fsm.Readings); got.Prefix() != 15 {
+		t.Errorf("synced up to %d of %s, want 15", got.Prefix(), root)
+	}
+}
+
 func TestRottenSegmentIsNotShipped(t *testing.T) {
 	s := newSite(t)
 	bucket, root := bucketIn(t)

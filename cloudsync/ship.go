@@ -31,6 +31,9 @@ type session struct {
 // round ships all that is closed: gaps first, because a commit of readings that
 // steps over a gap must find it in its table.
 func (x *session) round(ctx context.Context) error {
+	if err := x.s.node.Alarm(); err != nil {
+		return err
+	}
 	for _, t := range x.tables {
 		if err := x.mark(ctx, t); err != nil {
 			return err

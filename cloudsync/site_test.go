@@ -63,6 +63,7 @@ type site struct {
 	noFiles     bool      // segment files are not there yet
 	merged      bool      // they are merged into larger ones
 	suspects    []fsm.Cut // whose files were found damaged
+	alarm       error     // why nothing may be shipped
 	noLeader    bool      // nobody leads
 }
 
@@ -271,6 +272,12 @@ func (n node) SegmentFile(stream fsm.Stream, cut fsm.Cut) (string, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.file(stream, cut), !n.noFiles && !n.merged
+}
+
+func (n node) Alarm() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.alarm
 }
 
 func (n node) SuspectSegment(_ fsm.Stream, cut fsm.Cut) {

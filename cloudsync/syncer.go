@@ -110,7 +110,7 @@ func termIsOver(err error) bool {
 
 // needsPeople reports whether an error stays until somebody mends its cause.
 func needsPeople(err error) bool {
-	for _, e := range []error{ErrHistory, ErrParted, ErrForeign, ErrGone, ErrLog, ErrAhead, target.ErrUnsafe, delta.ErrNewer} {
+	for _, e := range []error{ErrHistory, ErrParted, ErrForeign, ErrGone, ErrLog, ErrAhead, target.ErrUnsafe, delta.ErrNewer, cluster.ErrDiverged} {
 		if errors.Is(err, e) {
 			return true
 		}

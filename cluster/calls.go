@@ -23,6 +23,7 @@ const (
 	callPledge    = "pledge"     // JSON of []raft.Server -> nothing
 	callStanding  = "standing"   // JSON of toldClock or nothing -> JSON of standing
 	callKnown     = "known"      // ServerID -> JSON of known
+	callDigest    = "digest"     // JSON of noted -> nothing
 	callLeave     = "leave"      // ServerID -> nothing
 	callFile      = "file"       // see fileRequest
 	callSuspect   = "suspect"    // stream u8, fileID -> nothing
@@ -152,6 +153,8 @@ func (n *Node) dispatch(ctx context.Context, method string, body []byte) ([]byte
 		return json.Marshal(n.standing())
 	case callKnown:
 		return json.Marshal(n.knownOf(raft.ServerID(body)))
+	case callDigest:
+		return nil, n.serveDigest(body)
 	case callLeave:
 		return nil, n.removeServer(raft.ServerID(body))
 	case callFile:

@@ -53,7 +53,8 @@ type Node struct {
 	left        leavers
 	transfers   transfers
 	trust       trust
-	seenBefore  []fsm.Seen // what this node knew of the servers before it started
+	alarm       atomic.Pointer[error] // ErrDiverged, see Alarm
+	seenBefore  []fsm.Seen            // what this node knew of the servers before it started
 
 	identityMu sync.Mutex // guards id.Pledge, id.InSite and id.Format
 	id         identity

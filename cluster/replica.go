@@ -22,6 +22,14 @@ type segmentKey struct {
 	first  fsm.Seq
 }
 
+// maxInstalls bounds how often a leader's snapshot is put in place with nothing
+// applied in between.
+const maxInstalls = 3
+
+// errInstallLoop: raft still goes by a log that the snapshot replaced, and would
+// ask for the snapshot for ever (its issue 697). It does not when it starts anew.
+var errInstallLoop = errors.New("the same snapshot was installed again and again: the node must be started again")
+
 // replica is the state and this node's files of it: the raft.FSM. It holds the
 // one lock on the state.
 type replica struct {
@@ -44,8 +52,10 @@ type replica struct {
 	told    floors // what another server told whose state is further
 	erasing erasing
 	life    uint64 // raised when a snapshot replaces the state
-	// installed is called when a leader's snapshot replaces the state of a
-	// running node; nil while the node starts.
+	// running is set when the node has started: from then on a snapshot to
+	// restore is a leader's. installed is called before it replaces the state;
+	// nil does nothing.
+	running   bool
 	installed func() error
 	// keepLog keeps raft's log back to an index when a snapshot was written.
 	keepLog func(from uint64) error
@@ -67,6 +77,8 @@ type replica struct {
 	grown         int64  // bytes of entries applied since the last snapshot
 	snapshotAt    uint64 // index of the last snapshot that was kept
 	decoded       decodedCache
+	noted         []noted // see noteDigest
+	installs      int     // of one leader's snapshot, with nothing applied in between
 	order         nameOrder
 	borrows       borrows
 	scrubbed      scrubCounts
@@ -126,7 +138,9 @@ func (r *replica) ApplyBatch(logs []*raft.Log) []any {
 			responses[i] = r.broken
 			continue
 		}
+		r.noteDigest(l.Index)
 		r.index = l.Index
+		r.installs = 0
 		r.grown += int64(len(l.Data))
 		responses[i] = a.Outcomes
 	}
@@ -287,10 +301,19 @@ func (r *replica) Restore(rc io.ReadCloser) error {
 	defer r.applied.notify()
 	defer r.closing.notify()
 	defer r.mu.Unlock()
-	if r.installed == nil { // the node starts: raft tries the snapshot before
+	if !r.running { // the node starts: raft tries the snapshot before
 		return r.replace(state)
 	}
-	err = r.installed()
+	if index, _ := state.Digest(); index != r.index {
+		r.installs = 0
+	}
+	if r.installs++; r.installs >= maxInstalls {
+		r.fail(errInstallLoop)
+		return errInstallLoop
+	}
+	if r.installed != nil {
+		err = r.installed()
+	}
 	if err == nil {
 		err = r.replace(state)
 	}
@@ -324,6 +347,7 @@ func (r *replica) replace(state *fsm.State) error {
 	r.life++
 	r.publish()
 	r.index, _ = state.Digest()
+	r.noted = nil
 	r.snapshotAt, r.grown = r.index, 0
 	return nil
 }
@@ -347,7 +371,7 @@ func (r *replica) await(ctx context.Context, index uint64) error {
 func (r *replica) started(installed func() error, keepLog func(from uint64) error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.installed, r.keepLog = installed, keepLog
+	r.installed, r.keepLog, r.running = installed, keepLog, true
 }
 
 func (r *replica) appliedIndex() uint64 {

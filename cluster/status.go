@@ -28,6 +28,8 @@ type Status struct {
 	Missing      uint64      `json:"missing"` // cuts and frames whose rows this node still fetches
 	Scrub        ScrubStatus `json:"scrub"`
 	Digest       string      `json:"digest"` // index:hex
+	// Alarm is why nothing is shipped: the nodes' states differ; "" for none.
+	Alarm string `json:"alarm,omitempty"`
 	// Clock is "ok", "unknown", or "off by 3m12s": from the voters' median.
 	Clock      string  `json:"clock"`
 	ClockOff   float64 `json:"clock_off_seconds"` // ahead of the median, 0 where that is not known
@@ -45,6 +47,9 @@ func (n *Node) Status() Status {
 		CommitIndex: n.raft.CommitIndex(), Version: n.cfg.Version,
 	}
 	st.SpaceStatus = n.spaceStatus()
+	if err := n.Alarm(); err != nil {
+		st.Alarm = err.Error()
+	}
 	var off time.Duration
 	st.Clock, off = n.clockText()
 	st.ClockOff = off.Seconds()

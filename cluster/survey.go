@@ -27,6 +27,8 @@ type standing struct {
 	Missing int    `json:"missing"` // cuts whose rows it still fetches
 	// Level is the newest fsm.Level that it knows.
 	Level fsm.Level `json:"level,omitempty"`
+	// Digests are of its state, at entries where all note theirs.
+	Digests []noted `json:"digests,omitempty"`
 	// Generation counts its starts.
 	Generation uint64 `json:"generation,omitempty"`
 	// Wall is its wall clock, microseconds since 1970 UTC.
@@ -48,8 +50,8 @@ func (s standing) level() fsm.Level { return max(s.Level, fsm.FirstLevel) }
 
 func (n *Node) standing() standing {
 	st := standing{
-		Generation: n.generation(),
-		Applied:    n.replica.appliedIndex(), Missing: n.replica.missingCount() + n.replica.segments.unread(), Wall: n.cfg.Seams.Wall().UnixMicro(),
+		Generation: n.generation(), Digests: n.replica.digests(),
+		Applied: n.replica.appliedIndex(), Missing: n.replica.missingCount() + n.replica.segments.unread(), Wall: n.cfg.Seams.Wall().UnixMicro(),
 	}
 	if n.knows > fsm.FirstLevel {
 		st.Level = n.knows
@@ -86,7 +88,9 @@ func (n *Node) takeSurveys(ctx context.Context, _ *Lead) {
 	defer n.survey.forget()
 	for {
 		if servers, err := n.servers(); err == nil {
-			n.judgeClock(ctx, n.survey.round(ctx, n, servers))
+			answers := n.survey.round(ctx, n, servers)
+			n.judgeClock(ctx, answers)
+			n.compareDigests(ctx, answers)
 		}
 		if r := n.reign.Load(); r != nil {
 			r.stamp(n.cfg.Seams.Wall()) // so that it sees a step while nothing is stored

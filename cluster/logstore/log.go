@@ -42,11 +42,10 @@ func (l *Log) Reserved() int64 {
 	return -1
 }
 
-// IsMonotonic is raft.MonotonicLogStore's.
-func (l *Log) IsMonotonic() bool {
-	m, ok := l.inner.(raft.MonotonicLogStore)
-	return ok && m.IsMonotonic()
-}
+// IsMonotonic is raft.MonotonicLogStore's. It is true of any inner store: raft
+// then empties the log when a leader's snapshot was installed, and does not keep
+// entries beyond it that are not the leader's (see issue 697).
+func (l *Log) IsMonotonic() bool { return true }
 
 // FirstIndex is raft.LogStore's.
 func (l *Log) FirstIndex() (uint64, error) { return l.inner.FirstIndex() }

@@ -47,6 +47,9 @@ func status(c *cli.Context) error {
 		t.row("disk", diskText(&s))
 		t.row("missing here", fmt.Sprintf("%d cuts", s.Missing))
 		t.row("digest", s.Digest)
+		if s.Alarm != "" {
+			t.row("ALARM", s.Alarm)
+		}
 		t.row("clock", s.Clock)
 		t.row("ready", yesNo(s.Ready))
 		t.row("version", s.Version)

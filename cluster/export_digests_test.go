@@ -1,0 +1,28 @@
+package cluster
+
+import (
+	"time"
+
+	"skerry/fsm"
+)
+
+// ErrInstallLoop is of a node that took one snapshot again and again.
+var ErrInstallLoop = errInstallLoop
+
+// Diverge has the node's state differ from the others'.
+func (n *Node) Diverge() {
+	r := n.replica
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	op, body := fsm.Encode(fsm.CancelTaskCommand{ID: "none"})
+	if _, err := r.state.Apply(r.index, 1, fsm.AppendEntry(nil, fsm.Header{Op: op}, body)); err != nil {
+		panic(err)
+	}
+}
+
+// AppendForNothing has a leader append entries and waits for none of them.
+func (n *Node) AppendForNothing(entries int) {
+	for range entries {
+		n.raft.Apply([]byte("nothing"), time.Second)
+	}
+}
