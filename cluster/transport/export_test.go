@@ -1,0 +1,6 @@
+package transport
+
+import "github.com/hashicorp/raft"
+
+// Pass gives a request to the filter.
+func (f *Filter) Pass(rpc raft.RPC) { f.pass(rpc) }
