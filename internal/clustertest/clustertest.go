@@ -302,24 +302,22 @@ func (s *Site) describe() string {
 // compares their digests.
 func (s *Site) Agree() {
 	s.tb.Helper()
+	var digests []string
 	s.Wait("agreement", func() bool {
+		digests = nil
 		var index uint64
-		for i, m := range s.Up() {
+		for i, m := range s.Up() { // a leader may store something of its own at any time
 			st := m.Status()
 			if i > 0 && st.AppliedIndex != index {
 				return false
 			}
 			index = st.AppliedIndex
+			digests = append(digests, st.Digest)
 		}
 		return true
 	})
-	digest := ""
-	for _, m := range s.Up() {
-		got := m.Status().Digest
-		if digest == "" {
-			digest = got
-		}
-		if got != digest {
+	for _, digest := range digests {
+		if digest != digests[0] {
 			s.tb.Errorf("digests differ:%s", s.describe())
 			return
 		}
