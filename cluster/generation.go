@@ -86,11 +86,7 @@ func (r *replica) seen() []fsm.Seen {
 
 // generation is the number of this start, or of the last one as long as this
 // node has not been let in.
-func (n *Node) generation() uint64 {
-	n.identityMu.Lock()
-	defer n.identityMu.Unlock()
-	return n.id.Generation
-}
+func (n *Node) generation() uint64 { return n.started.Load() }
 
 // raiseGeneration counts this start, durably.
 func (n *Node) raiseGeneration() error {
@@ -102,6 +98,7 @@ func (n *Node) raiseGeneration() error {
 		return err
 	}
 	n.id.Generation = id.Generation
+	n.started.Store(id.Generation)
 	return nil
 }
 

@@ -53,6 +53,7 @@ type Node struct {
 	left        leavers
 	transfers   transfers
 	trust       trust
+	started     atomic.Uint64         // id.Generation, for readers who must not wait for the disk
 	alarm       atomic.Pointer[error] // ErrDiverged, see Alarm
 	seenBefore  []fsm.Seen            // what this node knew of the servers before it started
 

@@ -89,6 +89,7 @@ func TestALeaderWhoseDiskStallsForGoodIsReplaced(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, disks := siteOn(t, profile)
 				post(t, s, 0, 3)
+				<-time.After(10 * time.Second) // nothing else is on its way to the disk
 				lead := s.Leader()
 				resume := disks[lead.Name].stall()
 				defer resume()
@@ -117,6 +118,7 @@ func TestAStallOfTwoSecondsChangesNoLeaderOnAnSDCard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, disks := siteOn(t, "sdcard")
 		post(t, s, 0, 3)
+		<-time.After(10 * time.Second)
 		lead := s.Leader()
 		term := lead.Status().Term
 		for range 5 {

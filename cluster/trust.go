@@ -65,6 +65,7 @@ func (n *Node) beginApart() error {
 // beginAlone lets a node in that has nobody to ask. The caller has started raft.
 func (n *Node) beginAlone() error {
 	n.trust.held = n.raft.LastIndex()
+	n.started.Store(n.id.Generation)
 	if n.filter.Stance() == transport.Whole {
 		if n.id.Generation > 0 {
 			return nil
