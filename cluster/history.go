@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"sort"
 	"sync"
@@ -40,6 +41,10 @@ func encodeClosed(w io.Writer, site string, c *fsm.Closed, frames *frameStore, e
 type part struct {
 	cut    fsm.Cut     // of several cuts, what one of them all would be
 	memory *fsm.Closed // nil: in a file, or missing
+	// until is the last seq that the state has closed of it. A file may have
+	// more: one that was written before this node started again from a snapshot
+	// and has not yet applied what came after it.
+	until fsm.Seq
 }
 
 // history is a stream's readings or frames at one moment: closed parts, then
@@ -77,7 +82,7 @@ func (r *replica) history(s fsm.Stream, from fsm.Seq) history {
 		i = min(i, sort.Search(len(cuts), func(i int) bool { return cuts[i].First >= files[0].first }))
 	}
 	for i < len(cuts) {
-		p := part{cuts[i], memory[cuts[i].First]}
+		p := part{cut: cuts[i], memory: memory[cuts[i].First], until: cuts[i].Last}
 		i++
 		for len(files) > 0 && files[0].last < p.cut.First {
 			files = files[1:]
@@ -86,6 +91,7 @@ func (r *replica) history(s fsm.Stream, from fsm.Seq) history {
 			for ; i < len(cuts) && files[0].covers(cuts[i]); i++ {
 				p.cut = joined(p.cut, cuts[i])
 			}
+			p.until = p.cut.Last
 			p.cut.First, p.cut.Last = files[0].first, files[0].last
 		}
 		h.closed = append(h.closed, p)
@@ -140,12 +146,12 @@ func (r *replica) after(ctx context.Context, after fsm.Seq, limit int) ([]fsm.Re
 	h := r.history(fsm.Readings, after+1)
 	after = max(after, h.kept-1)
 	var out []fsm.Reading
-	take := func(rows *fsm.Rows, names *fsm.Names) {
+	take := func(rows *fsm.Rows, names *fsm.Names, until fsm.Seq) {
 		i := 0
 		if after+1 > rows.First {
 			i = int(after + 1 - rows.First)
 		}
-		for ; i < rows.Len() && len(out) < limit; i++ {
+		for ; i < rows.Len() && rows.First+fsm.Seq(i) <= until && len(out) < limit; i++ {
 			if device := names.Series[rows.Series[i]].Device; !h.gone(fsm.Readings, device, rows.First+fsm.Seq(i)) {
 				out = append(out, rows.Reading(i, names))
 			}
@@ -162,9 +168,9 @@ func (r *replica) after(ctx context.Context, after fsm.Seq, limit int) ([]fsm.Re
 		if err != nil {
 			return nil, fmt.Errorf("readings %d to %d: %w", p.cut.First, p.cut.Last, err)
 		}
-		take(rows, names)
+		take(rows, names, p.until)
 	}
-	take(&h.head, &h.names)
+	take(&h.head, &h.names, h.head.Last())
 	return out, nil
 }
 
@@ -173,9 +179,9 @@ func (r *replica) framesAfter(ctx context.Context, after fsm.Seq, limit int) ([]
 	h := r.history(fsm.Frames, after+1)
 	var out []fsm.Frame
 	after = max(after, h.kept-1)
-	take := func(frames []fsm.Frame) {
+	take := func(frames []fsm.Frame, until fsm.Seq) {
 		for _, f := range frames {
-			if f.Seq > after && len(out) < limit && !h.gone(fsm.Frames, f.Device, f.Seq) {
+			if f.Seq > after && f.Seq <= until && len(out) < limit && !h.gone(fsm.Frames, f.Device, f.Seq) {
 				out = append(out, f)
 			}
 		}
@@ -191,9 +197,9 @@ func (r *replica) framesAfter(ctx context.Context, after fsm.Seq, limit int) ([]
 		if err != nil {
 			return nil, fmt.Errorf("frames %d to %d: %w", p.cut.First, p.cut.Last, err)
 		}
-		take(frames)
+		take(frames, p.until)
 	}
-	take(h.frames)
+	take(h.frames, math.MaxInt64)
 	return out, nil
 }
 

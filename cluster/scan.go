@@ -37,6 +37,7 @@ type Scanner struct {
 	next    fsm.Seq // the first that was not looked at
 	rows    *fsm.Rows
 	names   *fsm.Names
+	until   fsm.Seq // of the rows: what a file has after it is not closed here yet
 	erased  fsm.Erasures
 	picked  []pick // by series id of names; nil where asking costs less
 	release func() // lets another scan hold a file's rows; nil where this one does not
@@ -84,7 +85,7 @@ func (s *Scanner) Next(ctx context.Context, last fsm.Seq, limit int) ([]fsm.Read
 	if s.next > last {
 		return nil, nil
 	}
-	if s.rows == nil || s.next > s.rows.Last() {
+	if s.rows == nil || s.next > s.until {
 		if err := s.load(ctx, last); err != nil || s.next > last {
 			return nil, err
 		}
@@ -93,13 +94,13 @@ func (s *Scanner) Next(ctx context.Context, last fsm.Seq, limit int) ([]fsm.Read
 		}
 	}
 	var out []fsm.Reading
-	for i := int(s.next - s.rows.First); i < s.rows.Len() && s.next <= last && len(out) < limit; i++ {
+	for i := int(s.next - s.rows.First); s.next <= min(s.until, last) && len(out) < limit; i++ {
 		if t := s.rows.Time[i]; s.q.From <= t && t < s.q.To && s.pick(s.rows.Series[i]) && !s.gone(i) {
 			out = append(out, s.rows.Reading(i, s.names))
 		}
 		s.next++
 	}
-	if s.next > s.rows.Last() {
+	if s.next > s.until {
 		s.drop()
 	}
 	return out, nil
@@ -138,6 +139,9 @@ func (s *Scanner) load(ctx context.Context, last fsm.Seq) error {
 		if p.cut.First > last {
 			break
 		}
+		if p.until < s.next { // its file has more than is closed here
+			continue
+		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -151,13 +155,13 @@ func (s *Scanner) load(ctx context.Context, last fsm.Seq) error {
 		if mayHold {
 			return s.hold(ctx, p)
 		}
-		s.next = min(p.cut.Last, last) + 1
+		s.next = min(p.until, last) + 1
 	}
 	if h.head.First > s.next && s.next <= last {
 		s.skip(min(h.head.First, last+1))
 	}
 	if s.next <= last && s.next >= h.head.First && s.next <= h.head.Last() {
-		s.take(&h.head, &h.names)
+		s.take(&h.head, &h.names, h.head.Last())
 	}
 	return nil
 }
@@ -206,12 +210,12 @@ func (s *Scanner) hold(ctx context.Context, p part) error {
 		s.drop()
 		return fmt.Errorf("readings %d to %d: %w", p.cut.First, p.cut.Last, err)
 	}
-	s.take(rows, names)
+	s.take(rows, names, p.until)
 	return nil
 }
 
-func (s *Scanner) take(rows *fsm.Rows, names *fsm.Names) {
-	s.rows, s.names = rows, names
+func (s *Scanner) take(rows *fsm.Rows, names *fsm.Names, until fsm.Seq) {
+	s.rows, s.names, s.until = rows, names, min(until, rows.Last())
 	if !s.q.Filter.All() && int(rows.Last()-s.next) >= len(names.Series) {
 		s.picked = make([]pick, len(names.Series))
 	}

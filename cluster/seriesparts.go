@@ -26,6 +26,7 @@ type seriesAsk struct {
 // span is what a part may hold.
 type span struct {
 	cut    fsm.Cut
+	until  fsm.Seq // as of a part
 	time   segment.Range
 	device segment.NameRange
 }
@@ -41,7 +42,7 @@ func (r *replica) series(ctx context.Context, ask seriesAsk) error {
 	// What is in memory comes first: it costs no reading and narrows the rest.
 	var spans []span
 	for _, p := range h.closed {
-		if p.cut.Last <= ask.After {
+		if p.until <= ask.After {
 			continue
 		}
 		if p.memory != nil {
@@ -52,6 +53,7 @@ func (r *replica) series(ctx context.Context, ask seriesAsk) error {
 		if err != nil {
 			return fmt.Errorf("readings %d to %d: %w", p.cut.First, p.cut.Last, err)
 		}
+		s.until = p.until
 		if s.mayHold(&ask.Ask) {
 			spans = append(spans, s)
 		}
@@ -71,6 +73,7 @@ func (r *replica) series(ctx context.Context, ask seriesAsk) error {
 		if !spans[i].mayHold(&ask.Ask) {
 			continue
 		}
+		ask.Until = spans[i].until
 		if err := r.runs(ctx, spans[i].cut, &ask); err != nil {
 			return fmt.Errorf("readings %d to %d: %w", spans[i].cut.First, spans[i].cut.Last, err)
 		}

@@ -14,6 +14,8 @@ type Ask struct {
 	From, To         int64 // From <= time < To, microseconds since 1970 UTC
 	// After leaves out rows up to a seq.
 	After fsm.Seq
+	// Until leaves out rows after a seq; 0 leaves out none.
+	Until fsm.Seq
 	// Descending asks for the latest run first. Rows inside a run ascend all
 	// the same.
 	Descending bool
@@ -64,7 +66,7 @@ func (s *Segment) Runs(ctx context.Context, ask Ask, f func(*Run) bool) (err err
 	w := want{device: ask.Device, resource: ask.Resource, from: ask.From, to: ask.To}
 	for n := range s.groups {
 		g := &s.groups[turned(n, len(s.groups), ask.Descending)]
-		if !w.mayBeIn(&g.stats) || g.stats.Seq.Max <= int64(ask.After) {
+		if !w.mayBeIn(&g.stats) || g.stats.Seq.Max <= int64(ask.After) || !ask.until(g.stats.Seq.Min) {
 			continue
 		}
 		more, err := s.runsInGroup(ctx, g, &ask, &w, f)
@@ -74,6 +76,9 @@ func (s *Segment) Runs(ctx context.Context, ask Ask, f func(*Run) bool) (err err
 	}
 	return nil
 }
+
+// until tells whether a seq is not after Until.
+func (a *Ask) until(seq int64) bool { return a.Until == 0 || seq <= int64(a.Until) }
 
 // turned is the position of the i-th of n, from the end where descending.
 func turned(i, n int, descending bool) int {
@@ -128,7 +133,7 @@ func (s *Segment) runsInGroup(ctx context.Context, g *group, ask *Ask, w *want, 
 // each calls f for the stretches of a page's rows lo to hi whose seqs are asked
 // for.
 func (r *Run) each(lo, hi int, g *groupReader, page int, ask *Ask, f func(*Run) bool) (more bool, err error) {
-	if int64(ask.After) < g.g.stats.Seq.Min {
+	if int64(ask.After) < g.g.stats.Seq.Min && ask.until(g.g.stats.Seq.Max) {
 		r.set(lo, hi)
 		return f(r), nil
 	}
@@ -136,7 +141,7 @@ func (r *Run) each(lo, hi int, g *groupReader, page int, ask *Ask, f func(*Run) 
 	if err != nil {
 		return false, err
 	}
-	wanted := func(i int) bool { return v.ints[i] > int64(ask.After) }
+	wanted := func(i int) bool { return v.ints[i] > int64(ask.After) && ask.until(v.ints[i]) }
 	for lo < hi {
 		var from, to int // of the next stretch
 		if ask.Descending {

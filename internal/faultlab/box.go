@@ -328,8 +328,7 @@ func (b *box) slow(most time.Duration) {
 }
 
 // mayWait names what syncs may take time of: a node holds no lock over those,
-// which virtual time would stand still for. It does over the directories of
-// segments.
+// which virtual time would stand still for. It does over directories.
 func mayWait(name string) bool {
-	return strings.HasPrefix(name, "raft/") || strings.HasPrefix(name, "segments/") && path.Base(name) != "."
+	return (strings.HasPrefix(name, "raft/") || strings.HasPrefix(name, "segments/")) && path.Base(name) != "."
 }
