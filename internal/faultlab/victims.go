@@ -1,6 +1,7 @@
 package faultlab
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -56,18 +57,27 @@ func wipe(s *site, r *rand.Rand) (string, func(), time.Duration) {
 	return fmt.Sprintf("%s for %s", b.name, d), nil, 0
 }
 
-// oldCard puts back what a box's disk held some epochs ago.
-func oldCard(s *site, r *rand.Rand) (string, func(), time.Duration) {
-	d := downFor(r)
+// oldCardIn is in how many epochs once a card is replaced by an old one.
+const oldCardIn = 3
+
+// oldCard puts back what a box's disk held some epochs ago, under load and with
+// the others up, and waits until it is out or whole. While one of the others is
+// away too, a node that has started asks a majority, which it is one of: an old
+// card may then be believed.
+func (s *site) oldCard(ctx context.Context, r *rand.Rand) {
 	i := slices.IndexFunc(s.victims, func(b *box) bool { return b.image != nil })
-	if i < 0 {
-		return wipe(s, r)
+	if i < 0 || r.IntN(oldCardIn) > 0 {
+		return
 	}
-	b := s.victims[i]
+	b, d := s.victims[i], downFor(r)
 	b.mu.Lock()
 	b.victim = true
 	b.mu.Unlock()
+	sleep(ctx, within(r, 0, 30*time.Second))
+	s.trace.add("FAULT", "old card: %s for %s", b.name, d)
+	s.faults.add("old card")
 	b.cut(flash.Tear{Lost: 1, Block: 512}, d)
 	b.disk.Put(b.image)
-	return fmt.Sprintf("%s for %s", b.name, d), nil, 0
+	sleep(ctx, d)
+	s.settle(ctx)
 }
