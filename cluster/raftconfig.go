@@ -46,11 +46,24 @@ func (n *Node) raftConfig() *raft.Config {
 	return c
 }
 
+// sparePart is the part of a disk that the log's store may keep to itself.
+const sparePart = 32
+
+// spareBytes is what the log's store keeps in files to be used again: what one
+// snapshot has it drop, which is written anew before the next.
+func (n *Node) spareBytes() int64 {
+	space, err := n.disk.Space()
+	if err != nil {
+		return 0
+	}
+	return min(n.profile.snapshotBytes, space.Total/sparePart)
+}
+
 // openLogs opens raft's stores.
 func (n *Node) openLogs() (*logstore.Store, error) {
 	return logstore.Open(logstore.Config{
 		Disk: n.disk, Dir: raftDir, Kind: n.cfg.LogStore, Logger: hclogTo(n.log),
-		Failed: n.fail, Stall: n.profile.stall, SegmentBytes: n.cfg.Seams.SegmentBytes,
+		Failed: n.fail, Stall: n.profile.stall, SegmentBytes: n.cfg.Seams.SegmentBytes, SpareBytes: n.spareBytes(),
 	})
 }
 

@@ -97,7 +97,7 @@ func openInner(cfg Config, kind Kind) (innerLog, segmented.Found, error) {
 
 func openSegmented(cfg Config) (innerLog, segmented.Found, error) {
 	l, found, err := segmented.Open(segmented.Config{
-		Disk: cfg.Disk, Dir: path.Join(cfg.Dir, segmentedDir), SegmentBytes: cfg.SegmentBytes, Logger: cfg.Logger,
+		Disk: cfg.Disk, Dir: path.Join(cfg.Dir, segmentedDir), SegmentBytes: cfg.SegmentBytes, SpareBytes: cfg.SpareBytes, Logger: cfg.Logger,
 	})
 	if err != nil {
 		return nil, found, err

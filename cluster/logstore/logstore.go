@@ -35,8 +35,9 @@ type Config struct {
 	Stall time.Duration
 	// HintEvery is how long appends may go unhinted; 0 is HintEvery.
 	HintEvery time.Duration
-	// SegmentBytes is the size of a segment; 0 is segmented.SegmentBytes.
-	SegmentBytes int64
+	// SegmentBytes is the size of a segment, SpareBytes how much is kept in
+	// segments to be used again; see segmented.Config.
+	SegmentBytes, SpareBytes int64
 }
 
 // Recovery is what Open found of the log.

@@ -33,7 +33,10 @@ type Config struct {
 	Disk         disk.Disk
 	Dir          string // on Disk, of this log alone
 	SegmentBytes int64  // 0 is SegmentBytes
-	Logger       hclog.Logger
+	// SpareBytes is how much of the disk may be kept in segments whose entries
+	// were dropped, to be used again. One is always ready.
+	SpareBytes int64
+	Logger     hclog.Logger
 }
 
 // Log is a raft.MonotonicLogStore. Writes are taken one at a time, reads at any

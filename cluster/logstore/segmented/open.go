@@ -243,7 +243,7 @@ func (l *Log) removeTemps() error {
 	var kept []string
 	for _, name := range l.spares {
 		size, e := sizeOf(l.cfg.Disk, l.name(name))
-		if e == nil && size == l.cfg.SegmentBytes && len(kept) < sparesKept {
+		if e == nil && size == l.cfg.SegmentBytes && len(kept) < l.sparesKept() {
 			kept = append(kept, name)
 			continue
 		}

@@ -13,14 +13,18 @@ import (
 )
 
 const (
-	// sparesKept is how many files are ready to be the next segment.
-	sparesKept = 1
+	// sparesMade is how many files are made ready to be the next segment. Those
+	// of which all entries were dropped are kept beside them, up to
+	// Config.SpareBytes: they cost no zeros.
+	sparesMade = 1
 	// shrinkAbove is the room that a sealed segment may keep to itself, in bytes.
 	shrinkAbove = 64 << 10
 	// tidyAgain is the pause after the disk refused.
 	tidyAgain = 5 * time.Second
-	// zeroBytes is how much of a new file is written at a time.
-	zeroBytes = 256 << 10
+	// zeroBytes is how much of a new file is written at a time: a page. Larger
+	// pieces lie in the kernel's memory as one, which every small write to it then
+	// counts as written.
+	zeroBytes = 4 << 10
 )
 
 func (l *Log) name(file string) string { return path.Join(l.cfg.Dir, file) }
@@ -199,7 +203,7 @@ func (l *Log) retire(s *segment) error {
 		return err
 	}
 	l.mu.Lock()
-	keep := s.size == l.cfg.SegmentBytes && len(l.spares) < sparesKept
+	keep := s.size == l.cfg.SegmentBytes && len(l.spares) < l.sparesKept()
 	spare := l.nextSpareName()
 	l.mu.Unlock()
 	var err error
@@ -221,6 +225,9 @@ func (l *Log) retire(s *segment) error {
 	}
 	return nil
 }
+
+// sparesKept is how many spares there may be.
+func (l *Log) sparesKept() int { return max(sparesMade, int(l.cfg.SpareBytes/l.cfg.SegmentBytes)) }
 
 // nextSpareName is a name no spare has had in this life. The caller holds mu.
 func (l *Log) nextSpareName() string {
@@ -247,7 +254,7 @@ func (l *Log) takeSpare(size int64) (name string, got int64, err error) {
 func (l *Log) fillSpares() error {
 	for {
 		l.mu.Lock()
-		enough := len(l.spares) >= sparesKept || l.closed
+		enough := len(l.spares) >= sparesMade || l.closed
 		name := l.nextSpareName()
 		l.mu.Unlock()
 		if enough {
