@@ -3,6 +3,8 @@ package cluster
 import (
 	"time"
 
+	"github.com/hashicorp/raft"
+
 	"skerry/fsm"
 )
 
@@ -25,4 +27,13 @@ func (n *Node) AppendForNothing(entries int) {
 	for range entries {
 		n.raft.Apply([]byte("nothing"), time.Second)
 	}
+}
+
+// MayRemove is nil where the site may do without a server.
+func (n *Node) MayRemove(id raft.ServerID) error {
+	servers, err := n.servers()
+	if err != nil {
+		return err
+	}
+	return n.mayRemove(servers, id)
 }

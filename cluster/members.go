@@ -77,11 +77,19 @@ func (n *Node) reviseMembers(ctx context.Context, lead *Lead) error {
 			if old, ok := byName[p.Name]; ok && n.aliveServer(old.ID) {
 				return fmt.Errorf("two nodes are named %q: stop one or give it another --name and an empty --data", p.Name)
 			} else if ok {
+				if err := n.mayRemove(future.Configuration().Servers, old.ID); err != nil {
+					refused = errors.Join(refused, err)
+					continue
+				}
 				n.log.Info("removes a server that came back as another", "node", p.Name, "id", old.ID)
 				return n.raft.RemoveServer(old.ID, future.Index(), memberTimeout).Error()
 			}
 			n.log.Info("adds a node", "node", p.Name, "id", id)
 			return n.raft.AddNonvoter(id, addr, future.Index(), memberTimeout).Error()
+		case s.Address != addr && taken(future.Configuration().Servers, addr) != nil:
+			// Two servers exchange addresses: raft takes no address twice.
+			other := taken(future.Configuration().Servers, addr)
+			return n.setAddress(*other, nowhere(other.ID), future.Index())
 		case s.Address != addr && s.Suffrage == raft.Voter:
 			n.log.Info("a node moved", "node", p.Name, "address", addr)
 			return n.raft.AddVoter(id, addr, future.Index(), memberTimeout).Error()
@@ -93,6 +101,46 @@ func (n *Node) reviseMembers(ctx context.Context, lead *Lead) error {
 		}
 	}
 	return refused
+}
+
+// taken is the server of a configuration that has an address, nil for none.
+func taken(servers []raft.Server, addr raft.ServerAddress) *raft.Server {
+	for i := range servers {
+		if servers[i].Address == addr {
+			return &servers[i]
+		}
+	}
+	return nil
+}
+
+// nowhere is the address of a server of whose own another has taken possession.
+// Its next one comes from gossip, as do those that connections are made to.
+func nowhere(id raft.ServerID) raft.ServerAddress { return raft.ServerAddress("nowhere:" + id) }
+
+func (n *Node) setAddress(s raft.Server, addr raft.ServerAddress, index uint64) error {
+	if s.Suffrage == raft.Voter {
+		return n.raft.AddVoter(s.ID, addr, index, memberTimeout).Error()
+	}
+	return n.raft.AddNonvoter(s.ID, addr, index, memberTimeout).Error()
+}
+
+// mayRemove refuses the removal of a server after which the voters that stay and
+// are alive were no majority of the voters that stay.
+func (n *Node) mayRemove(servers []raft.Server, id raft.ServerID) error {
+	stay, alive := 0, 0
+	for _, s := range servers {
+		if s.ID == id || s.Suffrage != raft.Voter {
+			continue
+		}
+		stay++
+		if n.aliveServer(s.ID) {
+			alive++
+		}
+	}
+	if alive <= stay/2 {
+		return fmt.Errorf("%w: of the %d voters that would stay %d are alive: bring the others back first", ErrNoMajority, stay, alive)
+	}
+	return nil
 }
 
 // whole reports that a server lacks neither entries nor segments.
@@ -173,18 +221,8 @@ func (n *Node) removeServer(id raft.ServerID) error {
 	if err := future.Error(); err != nil {
 		return err
 	}
-	stay, alive := 0, 0
-	for _, s := range future.Configuration().Servers {
-		if s.ID == id || s.Suffrage != raft.Voter {
-			continue
-		}
-		stay++
-		if n.aliveServer(s.ID) {
-			alive++
-		}
-	}
-	if alive <= stay/2 {
-		return fmt.Errorf("%w: of the %d voters that would stay %d are alive: bring the others back first", ErrNoMajority, stay, alive)
+	if err := n.mayRemove(future.Configuration().Servers, id); err != nil {
+		return err
 	}
 	n.left.add(id)
 	err := n.raft.RemoveServer(id, 0, memberTimeout).Error()

@@ -53,6 +53,7 @@ type Node struct {
 	left        leavers
 	transfers   transfers
 	trust       trust
+	whereabouts whereabouts
 	started     atomic.Uint64         // id.Generation, for readers who must not wait for the disk
 	alarm       atomic.Pointer[error] // ErrDiverged, see Alarm
 	seenBefore  []fsm.Seen            // what this node knew of the servers before it started
@@ -171,6 +172,7 @@ func open(cfg Config) (node *Node, err error) {
 		return nil, err
 	}
 	undo = append(undo, n.network.Close)
+	n.network = transport.Finding(n.network, n.whereabouts.find)
 	n.filter = transport.NewFilter(n.network.Raft(), n.admit)
 	undo = append(undo, n.filter.Close)
 	if n.seenBefore, err = loadSeen(n.disk); err != nil {
@@ -208,6 +210,7 @@ func open(cfg Config) (node *Node, err error) {
 	if err != nil {
 		return nil, err
 	}
+	n.whereabouts.begin(n.gossip)
 	return n, nil
 }
 

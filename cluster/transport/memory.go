@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 
@@ -90,6 +91,61 @@ func (m *Memory) Isolate(a raft.ServerAddress, isolated bool) {
 	m.connect()
 }
 
+// memoryRaft refuses raft's requests to an address where another server is.
+type memoryRaft struct {
+	*raft.InmemTransport
+	n *memoryNode
+}
+
+func (t memoryRaft) meets(id raft.ServerID, target raft.ServerAddress) error {
+	t.n.net.mu.Lock()
+	defer t.n.net.mu.Unlock()
+	if to := t.n.net.nodes[target]; to != nil && to.id != id {
+		return fmt.Errorf("%w: wanted %s at %s", ErrWrongServer, id, target)
+	}
+	return nil
+}
+
+// AppendEntries is raft.Transport's.
+func (t memoryRaft) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+	if err := t.meets(id, target); err != nil {
+		return err
+	}
+	return t.InmemTransport.AppendEntries(id, target, args, resp)
+}
+
+// RequestVote is raft.Transport's.
+func (t memoryRaft) RequestVote(id raft.ServerID, target raft.ServerAddress, args *raft.RequestVoteRequest, resp *raft.RequestVoteResponse) error {
+	if err := t.meets(id, target); err != nil {
+		return err
+	}
+	return t.InmemTransport.RequestVote(id, target, args, resp)
+}
+
+// RequestPreVote is raft.WithPreVote's.
+func (t memoryRaft) RequestPreVote(id raft.ServerID, target raft.ServerAddress, args *raft.RequestPreVoteRequest, resp *raft.RequestPreVoteResponse) error {
+	if err := t.meets(id, target); err != nil {
+		return err
+	}
+	return t.InmemTransport.RequestPreVote(id, target, args, resp)
+}
+
+// InstallSnapshot is raft.Transport's.
+func (t memoryRaft) InstallSnapshot(id raft.ServerID, target raft.ServerAddress, args *raft.InstallSnapshotRequest, resp *raft.InstallSnapshotResponse, data io.Reader) error {
+	if err := t.meets(id, target); err != nil {
+		return err
+	}
+	return t.InmemTransport.InstallSnapshot(id, target, args, resp, data)
+}
+
+// TimeoutNow is raft.Transport's.
+func (t memoryRaft) TimeoutNow(id raft.ServerID, target raft.ServerAddress, args *raft.TimeoutNowRequest, resp *raft.TimeoutNowResponse) error {
+	if err := t.meets(id, target); err != nil {
+		return err
+	}
+	return t.InmemTransport.TimeoutNow(id, target, args, resp)
+}
+
 // Watch has f called, by the caller, just before each call that is carried. It
 // may cut the link: the call is then carried, and its answer is not.
 func (m *Memory) Watch(f func(from, to raft.ServerAddress, method string)) {
@@ -98,7 +154,7 @@ func (m *Memory) Watch(f func(from, to raft.ServerAddress, method string)) {
 	m.watch = f
 }
 
-func (n *memoryNode) Raft() raft.Transport        { return n.raft }
+func (n *memoryNode) Raft() raft.Transport        { return memoryRaft{n.raft, n} }
 func (n *memoryNode) Address() raft.ServerAddress { return n.address }
 
 func (n *memoryNode) Serve(h Handler) {
