@@ -100,7 +100,7 @@ var profiles = map[string]profile{
 		fetchBytes: 32 << 20, scrubBytes: 8 << 20, mergeBytes: 16 << 20,
 	},
 	"sdcard": {
-		heartbeat: 5 * time.Second, election: 5 * time.Second, lease: 2500 * time.Millisecond, stall: 10 * time.Second, patience: 5 * time.Second, linger: 30 * time.Millisecond,
+		heartbeat: 5 * time.Second, election: 5 * time.Second, lease: 2500 * time.Millisecond, stall: 10 * time.Second, patience: 5 * time.Second, linger: 40 * time.Millisecond,
 		snapshotBytes: 64 << 20, reserveBytes: 32 << 20, queueBytes: 4 << 20, windowBytes: 32 << 20, cutRows: 1 << 20, cutBytes: 16 << 20,
 		fetchBytes: 2 << 20, scrubBytes: 1 << 20, mergeBytes: 2 << 20,
 	},

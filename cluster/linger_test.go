@@ -72,7 +72,7 @@ func TestReadingsOfAnSDCardShareADiskWrite(t *testing.T) {
 		least    time.Duration // that the first waits
 		most     time.Duration
 	}{
-		{"a few wait for others", "sdcard", 0, 3, 30 * time.Millisecond, 30 * time.Millisecond},
+		{"a few wait for others", "sdcard", 0, 3, 40 * time.Millisecond, 40 * time.Millisecond},
 		{"many wait for nobody", "sdcard", 0, 1000, 0, 0},
 		{"unless they are told to wait for nobody", "sdcard", cluster.NoLinger, 3, 0, 0},
 		{"on other disks none waits", "ssd", 0, 3, 0, 0},

@@ -86,7 +86,7 @@ func agentFlags() []cli.Flag {
 		text("cloud", "", "`URL` of the bucket, as file:///var/lib/bucket (default: none)"),
 		text("profile", "ssd", "what the disk is: ssd, sdcard, or wan where the nodes are far apart"),
 		text("log-store", "", "how the log is kept: segmented, wal or bolt (default: as the folder has it, segmented in a new one)"),
-		text("linger", "", "how long, `D`, a reading may wait for others to share its disk write (default: 30ms with --profile sdcard, else 0s)"),
+		text("linger", "", "how long, `D`, a reading may wait for others to share its disk write (default: 40ms with --profile sdcard, else 0s)"),
 		&cli.DurationFlag{Name: "ship-after", Value: cloudsync.DefaultAges().Latest, Usage: "how long, `D`, a reading may wait to be closed and shipped to the bucket", EnvVars: env("ship-after")},
 		&cli.Int64Flag{Name: "snapshot-after", Usage: "`BYTES` of log after which a snapshot is taken; fewer start sooner and write more (default: 64 MiB for sdcard, else 256 MiB)", EnvVars: env("snapshot-after")},
 		&cli.Int64Flag{Name: "reserve", Usage: "`BYTES` of the disk that are kept back for the log and for snapshots; with less left, no readings are taken (default: 32 MiB for sdcard, else 64 MiB, and 1/32 of the disk at most)", EnvVars: env("reserve")},
@@ -108,7 +108,7 @@ func parseLinger(text string) (time.Duration, error) {
 	d, err := time.ParseDuration(text)
 	switch {
 	case err != nil:
-		return 0, usagef("--linger %q is not a duration: write 30ms, or 0s to wait for nobody", text)
+		return 0, usagef("--linger %q is not a duration: write 40ms, or 0s to wait for nobody", text)
 	case d < 0 || d > maxLinger:
 		return 0, usagef("--linger %s is out of range: 0 to %s", d, maxLinger)
 	case d == 0:
