@@ -50,6 +50,14 @@ func rot(ctx context.Context, p Plan) error {
 	}
 	var c rotCounts
 	done := 0
+	err = until(ctx, foundWithin, func() error {
+		for _, n := range t.Nodes {
+			if len(n.files(readingsDir, ".parquet")) == 0 || len(n.files(snapshotsDir, ".snap")) == 0 {
+				return fmt.Errorf("%s: %w", n.Name, errNothingToRot)
+			}
+		}
+		return nil
+	})
 	for ; err == nil && t.more(done); done++ {
 		t.pause(ctx, time.Second, 3*time.Second)
 		n := t.Nodes[t.Draw.IntN(len(t.Nodes))]
