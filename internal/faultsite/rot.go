@@ -152,10 +152,9 @@ func (t *trial) settled(ctx context.Context) error {
 	return nil
 }
 
-// rotReadings flips a bit of a file of readings. The node must set it aside, or
-// have read that bit as what it was.
+// rotReadings flips a bit of a file of readings. The node must set it aside.
 func (t *trial) rotReadings(n *Node) (func(string) error, error) {
-	files := n.files(readingsDir, ".parquet")
+	files := inUse(n.files(readingsDir, ".parquet"))
 	if len(files) == 0 {
 		return nil, errNothingToRot
 	}
@@ -169,6 +168,20 @@ func (t *trial) rotReadings(n *Node) (func(string) error, error) {
 		}
 		return nil
 	}, nil
+}
+
+// inUse leaves out files whose rows were merged into a larger one: a node that
+// starts removes them unread.
+func inUse(files []faultfs.File) []faultfs.File {
+	within := func(f, larger faultfs.File) bool {
+		var first, last, from, to uint64
+		_, err := fmt.Sscanf(path.Base(f.Name), "%d-%d.", &first, &last)
+		_, err2 := fmt.Sscanf(path.Base(larger.Name), "%d-%d.", &from, &to)
+		return err == nil && err2 == nil && f.Name != larger.Name && from <= first && last <= to
+	}
+	return slices.DeleteFunc(slices.Clone(files), func(f faultfs.File) bool {
+		return slices.ContainsFunc(files, func(larger faultfs.File) bool { return within(f, larger) })
+	})
 }
 
 // rotVotes flips a bit of one copy of the votes, which another copy makes good,
