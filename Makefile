@@ -126,6 +126,10 @@ bench: bin/skerry ## run the Go benchmarks, then load a site of three (BENCHTIME
 	done
 	@bin/skerry bench ingest --nodes 3 --clients 256 --pack 30 --duration $(BENCHTIME)
 
+.PHONY: bench-logstore
+bench-logstore: ## compare the stores of the log, and of votes, on the disk of TMPDIR
+	$(GO) test -run '^$$' -bench 'LogStore|Vote' -benchtime 1s -count 3 ./cluster/logstore
+
 .PHONY: bench-door
 bench-door: bin/skerry ## load the devices' door without a site behind it (BENCHTIME, CLIENTS)
 	@$(GO) build -trimpath -o bin/emptydoor ./internal/emptydoor

@@ -74,7 +74,7 @@ type Seams struct {
 type profile struct {
 	// heartbeat is the silence after which a follower calls an election, one
 	// to two times over. election is how long it waits for votes, one to two
-	// times over: each vote is six fsyncs, so it is for slow disks to finish
+	// times over: each vote is two fsyncs, so it is for slow disks to finish
 	// one, and costs nothing where they are quick (decision 0007).
 	heartbeat, election, lease time.Duration
 	// patience is how long a starting node waits for servers that do not answer
