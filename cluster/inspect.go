@@ -54,7 +54,7 @@ func inspect(f io.ReaderAt, size int64) (*fsm.State, *archive.Reader, error) {
 	}
 	if s, err := a.Next(); err == nil {
 		return nil, nil, fmt.Errorf("%w (a section of kind %d too many)", archive.ErrDamaged, s.Kind)
-	} else if err != io.EOF {
+	} else if !errors.Is(err, io.EOF) {
 		return nil, nil, err
 	}
 	return state, a, nil
@@ -77,7 +77,7 @@ func readState(a *archive.Reader) (*fsm.State, error) {
 // want takes the next section, which must be this one.
 func want(a *archive.Reader, kind archive.Kind, first, last uint64) (archive.Section, error) {
 	s, err := a.Next()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return s, fmt.Errorf("%w (it ends without all that its state lists)", archive.ErrDamaged)
 	}
 	if err == nil && (s.Kind != kind || s.First != first || s.Last != last) {

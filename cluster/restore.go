@@ -126,7 +126,7 @@ func copyRows(d disk.Disk, f io.ReaderAt, size int64) error {
 	streams := map[archive.Kind]fsm.Stream{archive.Readings: fsm.Readings, archive.Frames: fsm.Frames}
 	for {
 		s, err := a.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return frames.sync()
 		}
 		if err != nil {

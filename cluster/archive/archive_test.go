@@ -54,7 +54,7 @@ func read(r io.Reader) (got []piece, err error) {
 	}
 	for {
 		s, err := a.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return got, nil
 		}
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash"
 	"hash/crc32"
@@ -120,9 +121,9 @@ func (a *Reader) Read(b []byte) (int, error) {
 	a.hash.Write(b[:n])
 	a.crc.Write(b[:n])
 	a.at, a.left = a.at+int64(n), a.left-int64(n)
-	if err == io.EOF && a.left > 0 {
+	if errors.Is(err, io.EOF) && a.left > 0 {
 		err = a.short()
-	} else if err == io.EOF {
+	} else if errors.Is(err, io.EOF) {
 		err = nil
 	}
 	return n, err

@@ -1,6 +1,7 @@
 package transport_test
 
 import (
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,7 +16,7 @@ func TestThereAreNoPipelines(t *testing.T) {
 	defer func() { _ = f.Close() }()
 	// With more than one request in flight a follower that stalled is never
 	// replicated to again (hashicorp/raft issue 612).
-	if _, err := f.AppendEntriesPipeline("b.1", "b:1"); err != raft.ErrPipelineReplicationNotSupported {
+	if _, err := f.AppendEntriesPipeline("b.1", "b:1"); !errors.Is(err, raft.ErrPipelineReplicationNotSupported) {
 		t.Errorf("err = %v, want that pipelines are not supported", err)
 	}
 }
