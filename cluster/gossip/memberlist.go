@@ -78,6 +78,8 @@ func Open(cfg Config) (*Memberlist, error) {
 	c.Label = "skerry"
 	// A site is small: hear of a death in about two seconds.
 	c.ProbeInterval, c.ProbeTimeout, c.SuspicionMult = 500*time.Millisecond, 250*time.Millisecond, 3
+	// A node that was killed may come back with another address.
+	c.DeadNodeReclaimTime = time.Second
 	if _, err := cfg.Self.encode(); err != nil {
 		return nil, err
 	}
