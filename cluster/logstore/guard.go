@@ -3,6 +3,7 @@ package logstore
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -37,10 +38,7 @@ func (g *guard) write(what string, do func() error) error {
 		return errFailed
 	}
 	if g.stall > 0 {
-		timer := time.AfterFunc(g.stall, func() {
-			_ = g.fail(fmt.Errorf("%s: %w: over %s", what, ErrStalled, g.stall)) // it is told
-		})
-		defer timer.Stop()
+		defer g.watch(what)()
 	}
 	if err := do(); err != nil {
 		return g.fail(fmt.Errorf("%s: %w", what, err))
@@ -49,6 +47,38 @@ func (g *guard) write(what string, do func() error) error {
 		return errFailed
 	}
 	return nil
+}
+
+// stallTicks is in how many steps the time of a write is counted: a process that
+// was paused in one, or a machine that slept, loses no more than one step of it.
+const stallTicks = 8
+
+// watch fails a write that takes too long; ended is to be called at its end.
+func (g *guard) watch(what string) (ended func()) {
+	var mu sync.Mutex // guards over, left and timer
+	over, left := false, stallTicks
+	var timer *time.Timer
+	tick := func() {
+		mu.Lock()
+		left--
+		late := !over && left == 0
+		if !over && !late {
+			timer.Reset(g.stall / stallTicks)
+		}
+		mu.Unlock()
+		if late {
+			_ = g.fail(fmt.Errorf("%s: %w: over %s", what, ErrStalled, g.stall)) // it is told
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	timer = time.AfterFunc(g.stall/stallTicks, tick)
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		over = true
+		timer.Stop()
+	}
 }
 
 // fail tells of the first failure and returns err.
