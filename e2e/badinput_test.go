@@ -148,13 +148,13 @@ func TestADataDirectoryThatIsNotThisNodesIsRefusedAndNotTouched(t *testing.T) {
 
 func TestADiskThatKeepsNothingIsRefusedAndNotTouched(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("mounting needs root")
+		t.Fatal("mounting needs root")
 	}
 	d := usedDirectory(t)
 	t.Run("one without fsync", func(t *testing.T) {
 		disk, dir := faultfs.New(), t.TempDir()
 		if err := disk.Mount(dir); err != nil {
-			t.Skipf("the disk needs /dev/fuse: %v", err)
+			t.Fatalf("the disk needs /dev/fuse: %v", err)
 		}
 		t.Cleanup(func() { must(t, disk.Unmount()) })
 		bad := d.copied(t, filepath.Join(dir, "data"))

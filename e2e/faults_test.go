@@ -14,10 +14,10 @@ import (
 // faults-real`.
 func TestFaults(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("the laboratory mounts filesystems and makes networks: run it as root")
+		t.Fatal("the laboratory mounts filesystems and makes networks: run it as root")
 	}
 	if _, err := os.Stat("/dev/fuse"); err != nil {
-		t.Skip("the laboratory's disks need /dev/fuse")
+		t.Fatal("the laboratory's disks need /dev/fuse")
 	}
 	for _, c := range []struct{ name, count string }{
 		{"cut-all", "6"},
