@@ -2,10 +2,8 @@ package cluster
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"slices"
 	"strings"
@@ -14,6 +12,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"skerry/cluster/disk"
+	"skerry/cluster/summed"
 	"skerry/cluster/transport"
 	"skerry/fsm"
 )
@@ -43,20 +42,36 @@ type known struct {
 	Leads bool   `json:"leads"` // the asked one leads in Term, and has begun to
 }
 
-// loadSeen reads seenFile. One that is gone or damaged says nothing.
-func loadSeen(d disk.Disk) ([]fsm.Seen, error) {
+// loadSeen reads seenFile. One that is gone or damaged says nothing; rotten says
+// that it is not what was written, be it put right or not.
+func loadSeen(d disk.Disk) (seen []fsm.Seen, rotten bool, err error) {
 	b, err := disk.ReadFile(d, seenFile, maxSeen)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, false, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", seenFile, err)
+		return nil, false, fmt.Errorf("read %s: %w", seenFile, err)
 	}
-	var seen []fsm.Seen
-	if json.Unmarshal(b, &seen) != nil {
-		return nil, nil
+	mended, err := summed.Decode(b, &seen)
+	if err != nil {
+		return nil, true, nil
 	}
-	return seen, nil
+	return seen, mended, nil
+}
+
+// openSeen reads seenFile and puts right what has rotted in it. One that cannot
+// be is written anew as soon as the state tells what is in it.
+func (n *Node) openSeen() error {
+	seen, rotten, err := loadSeen(n.disk)
+	n.seenBefore = seen
+	if err != nil || !rotten {
+		return err
+	}
+	n.mendedRot(rotIdentity, seenFile)
+	if len(seen) == 0 {
+		return nil
+	}
+	return n.saveSeen(seen)
 }
 
 // knownOf is what this node knows of a server, by its state and what it wrote
@@ -132,7 +147,7 @@ func (n *Node) watchSeen(ctx context.Context) {
 }
 
 func (n *Node) saveSeen(seen []fsm.Seen) error {
-	return disk.WriteFile(n.disk, seenFile, func(w io.Writer) error { return json.NewEncoder(w).Encode(seen) })
+	return saveSummed(n.disk, seenFile, seen)
 }
 
 // noteServers has the site remember how the servers stand, when one has started

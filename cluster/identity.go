@@ -3,7 +3,6 @@ package cluster
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"skerry/cluster/disk"
+	"skerry/cluster/summed"
 	"skerry/fsm"
 )
 
@@ -20,6 +20,9 @@ const (
 	identityFile = "node.json"
 	maxIdentity  = 64 << 10
 )
+
+// errIdentity: the directory does not say any more which server's it is.
+var errIdentity = errors.New(identityFile + " is damaged")
 
 // identity is who a data directory belongs to. It is written when the
 // directory is made and when the node pledges.
@@ -46,44 +49,51 @@ type identity struct {
 
 // loadIdentity reads the directory's identity, or makes a new one in the place
 // of a server that was set aside, if there was one. It touches nothing of a
-// directory of a newer format than newest.
-func loadIdentity(d disk.Disk, site, name string, newest int, replaces raft.ServerID) (identity, error) {
-	id, err := readIdentity(d, site, name, newest)
+// directory of a newer format than newest. mended: a flipped bit was put right.
+func loadIdentity(d disk.Disk, site, name string, newest int, replaces raft.ServerID) (id identity, mended bool, err error) {
+	id, mended, err = readIdentity(d, site, name, newest)
+	if mended {
+		return id, true, id.save(d)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := nobodys(d); err != nil {
-			return identity{}, err
+			return identity{}, false, err
 		}
 		var random [8]byte
 		if _, err := rand.Read(random[:]); err != nil {
-			return identity{}, err
+			return identity{}, false, err
 		}
 		id = identity{Format: dirFormat(fsm.FirstLevel), Site: site, Name: name, ID: raft.ServerID(name + "." + hex.EncodeToString(random[:])), Replaces: replaces}
-		return id, id.save(d)
+		return id, false, id.save(d)
 	}
-	return id, err
+	return id, false, err
 }
 
-// readIdentity reads the directory's identity. fs.ErrNotExist: it has none.
-func readIdentity(d disk.Disk, site, name string, newest int) (identity, error) {
+// readIdentity reads the directory's identity. fs.ErrNotExist: it has none;
+// errIdentity: nobody can tell. A damaged one that can be read as another
+// node's, or as of a newer format, is taken for that: such a directory is not
+// touched.
+func readIdentity(d disk.Disk, site, name string, newest int) (id identity, mended bool, err error) {
 	b, err := disk.ReadFile(d, identityFile, maxIdentity)
 	if err != nil {
-		return identity{}, fmt.Errorf("read %s: %w", identityFile, err)
+		return id, false, fmt.Errorf("read %s: %w", identityFile, err)
 	}
-	var id identity
-	if err := json.Unmarshal(b, &id); err != nil {
-		return identity{}, fmt.Errorf("%s is damaged (%w): move the directory away and start with an empty one; the site will bring the data back", identityFile, err)
-	}
+	mended, damaged := summed.Decode(b, &id)
 	switch {
+	case damaged != nil && (id.Site == "" || id.Name == ""):
+		return id, false, fmt.Errorf("%w: %w", errIdentity, damaged)
 	case id.Format > newest:
-		return identity{}, fmt.Errorf("the data directory has format %d and this skerry knows up to %d: upgrade this node", id.Format, newest)
+		return identity{}, false, fmt.Errorf("the data directory has format %d and this skerry knows up to %d: upgrade this node", id.Format, newest)
 	case id.Left:
-		return identity{}, errors.New("the node of this data directory left its site: start with an empty directory to join again")
+		return identity{}, false, errors.New("the node of this data directory left its site: start with an empty directory to join again")
 	case id.Site != site:
-		return identity{}, fmt.Errorf("the data directory belongs to site %q, not %q: check --data and --site", id.Site, site)
+		return identity{}, false, fmt.Errorf("the data directory belongs to site %q, not %q: check --data and --site", id.Site, site)
 	case id.Name != name:
-		return identity{}, fmt.Errorf("the data directory belongs to node %q, not %q: check --data and --name", id.Name, name)
+		return identity{}, false, fmt.Errorf("the data directory belongs to node %q, not %q: check --data and --name", id.Name, name)
+	case damaged != nil:
+		return id, false, fmt.Errorf("%w: %w", errIdentity, damaged)
 	}
-	return id, nil
+	return id, mended, nil
 }
 
 // nobodys refuses a directory that lost its identity: under a new one its votes
@@ -102,10 +112,18 @@ func nobodys(d disk.Disk) error {
 }
 
 func (id identity) save(d disk.Disk) error {
-	return disk.WriteFile(d, identityFile, func(w io.Writer) error {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(id)
+	return saveSummed(d, identityFile, id)
+}
+
+// saveSummed puts a file of JSON in place.
+func saveSummed(d disk.Disk, name string, v any) error {
+	b, err := summed.Encode(v)
+	if err != nil {
+		return err
+	}
+	return disk.WriteFile(d, name, func(w io.Writer) error {
+		_, err := w.Write(b)
+		return err
 	})
 }
 

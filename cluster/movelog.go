@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +11,7 @@ import (
 
 	"skerry/cluster/disk"
 	"skerry/cluster/logstore"
+	"skerry/cluster/summed"
 	"skerry/fsm"
 )
 
@@ -35,8 +35,10 @@ func MoveLog(dir string, to logstore.Kind) (moved logstore.Moved, err error) {
 		return moved, err
 	}
 	var id identity
-	_ = json.Unmarshal(b, &id) // readIdentity says what is wrong
-	if _, err := readIdentity(d, id.Site, id.Name, dirFormat(fsm.NewestLevel)); err != nil {
+	_, _ = summed.Decode(b, &id) // readIdentity says what is wrong
+	if _, _, err := readIdentity(d, id.Site, id.Name, dirFormat(fsm.NewestLevel)); errors.Is(err, errIdentity) {
+		return moved, fmt.Errorf("%w: start the node once, which puts that right", err)
+	} else if err != nil {
 		return moved, err
 	}
 	return logstore.Move(logstore.Config{Disk: d, Dir: raftDir, Logger: hclog.NewNullLogger()}, to)

@@ -133,7 +133,11 @@ func open(cfg Config) (node *Node, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if n.id, err = loadIdentity(n.disk, cfg.Site, cfg.Name, dirFormat(n.knows), replaces); err != nil {
+	var mended bool
+	n.id, mended, err = loadIdentity(n.disk, cfg.Site, cfg.Name, dirFormat(n.knows), replaces)
+	if errors.Is(err, errIdentity) {
+		return nil, n.lostIdentity(err)
+	} else if err != nil {
 		return nil, err
 	}
 	segs, err := newSegments(n.disk, cfg.Site)
@@ -142,6 +146,9 @@ func open(cfg Config) (node *Node, err error) {
 	}
 	n.replica = newReplica(n.log, segs, newFrameStore(n.disk), n.knows, n.fail)
 	n.replica.self = string(n.id.ID)
+	if mended {
+		n.mendedRot(rotIdentity, identityFile)
+	}
 	undo = append(undo, func() error { n.replica.frames.close(); return nil })
 	n.lookAtRoom()
 
@@ -175,7 +182,7 @@ func open(cfg Config) (node *Node, err error) {
 	n.network = transport.Finding(n.network, n.whereabouts.find)
 	n.filter = transport.NewFilter(n.network.Raft(), n.admit)
 	undo = append(undo, n.filter.Close)
-	if n.seenBefore, err = loadSeen(n.disk); err != nil {
+	if err = n.openSeen(); err != nil {
 		return nil, err
 	}
 	if err = n.beginApart(); err != nil {

@@ -57,7 +57,7 @@ func TestADataDirectoryOfAnotherIsRefusedWithWhatToDo(t *testing.T) {
 		{"damaged", `{"format":1,"site":"de`,
 			"node.json is damaged"},
 		{"damaged, with advice", "\x00\x00",
-			"move the directory away and start with an empty one; the site will bring the data back"},
+			"move the directory away and restore the site from its bucket or a snapshot"},
 		{"of a size that it never has", strings.Repeat(" ", 1<<20), "too large"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

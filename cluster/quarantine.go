@@ -2,10 +2,8 @@ package cluster
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"path"
@@ -15,6 +13,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"skerry/cluster/disk"
+	"skerry/cluster/summed"
 )
 
 // A server whose directory can no longer be trusted (its votes are damaged, its
@@ -48,11 +47,10 @@ type mark struct {
 // only server of a site is not marked: nobody could bring its data back.
 func (n *Node) quarantine(reason error) error {
 	if n.onlyServer() {
-		return fmt.Errorf("%w: this is the only node of its site, so nobody can bring its data back: restore the site from its bucket or a snapshot", reason)
+		return fmt.Errorf("%w: this is the only node of its site, so nobody can bring its data back: move the directory away and restore the site from its bucket or a snapshot", reason)
 	}
-	m := mark{Site: n.id.Site, Name: n.id.Name, Server: n.id.ID, Reason: reason.Error()}
-	err := disk.WriteFile(n.disk, quarantineFile, func(w io.Writer) error { return json.NewEncoder(w).Encode(m) })
-	if err != nil {
+	m := mark{Site: n.cfg.Site, Name: n.cfg.Name, Server: n.id.ID, Reason: reason.Error()}
+	if err := saveSummed(n.disk, quarantineFile, m); err != nil {
 		return errors.Join(reason, fmt.Errorf("mark the directory: %w", err))
 	}
 	return fmt.Errorf("%w (%w)", ErrQuarantined, reason)
@@ -65,11 +63,25 @@ func (n *Node) onlyServer() bool {
 		servers, err := n.servers()
 		return err == nil && len(servers) == 1 && servers[0].ID == n.id.ID
 	}
-	seen, err := loadSeen(n.disk)
+	seen, _, err := loadSeen(n.disk)
 	if err == nil && len(seen) == 0 {
 		return n.cfg.BootstrapExpect == 1 && len(n.cfg.Join) == 0
 	}
-	return err == nil && len(seen) == 1 && seen[0].ID == string(n.id.ID)
+	return err == nil && len(seen) == 1 && nodeName(raft.ServerID(seen[0].ID)) == n.cfg.Name
+}
+
+// lostIdentity has a directory that does not say any more which server's it is
+// set aside. The server is the one of this node's name that the site was seen
+// with, as far as that is known.
+func (n *Node) lostIdentity(why error) error {
+	n.id = identity{ID: raft.ServerID(n.cfg.Name + ".unknown")}
+	seen, _, _ := loadSeen(n.disk) // without it the name will do
+	for _, s := range seen {
+		if id := raft.ServerID(s.ID); nodeName(id) == n.cfg.Name {
+			n.id.ID = id
+		}
+	}
+	return n.quarantine(why)
 }
 
 // setAside empties a directory that is marked, and tells which server it was
@@ -84,13 +96,13 @@ func setAside(d disk.Disk, site, name string, newest int, log *slog.Logger) (was
 		return "", fmt.Errorf("read %s: %w", quarantineFile, err)
 	}
 	var m mark
-	if err := json.Unmarshal(b, &m); err != nil || m.Server == "" {
+	if _, err := summed.Decode(b, &m); err != nil || m.Server == "" {
 		return "", fmt.Errorf("%s is damaged: move the data directory away and start with an empty one; the site will bring the data back", quarantineFile)
 	}
 	if m.Site != site || m.Name != name {
 		return "", fmt.Errorf("the data directory belongs to node %q of site %q, not to %q of %q: check --data, --name and --site", m.Name, m.Site, name, site)
 	}
-	if _, err := readIdentity(d, site, name, newest); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if _, _, err := readIdentity(d, site, name, newest); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errIdentity) {
 		return "", err
 	}
 	aside := path.Join(asideDir, string(m.Server))

@@ -50,7 +50,7 @@ func (r *replica) rotten(h *held, why error) {
 	if !r.segments.inUse(h) {
 		return // somebody else has seen it too
 	}
-	r.scrubbed.found.Add(1)
+	r.scrubbed.rot.found[rotSegments].Add(1)
 	if r.alone != nil && r.alone() {
 		r.log.Error("a file is damaged and no other node has its rows", "file", h.name(), "err", why)
 		return
@@ -68,7 +68,7 @@ func (r *replica) rotten(h *held, why error) {
 
 // rottenFrame forgets the bytes of an open frame for why and has them fetched.
 func (r *replica) rottenFrame(f fsm.Frame, why error) {
-	r.scrubbed.found.Add(1)
+	r.scrubbed.rot.found[rotSegments].Add(1)
 	if r.alone != nil && r.alone() {
 		r.log.Error("a frame is damaged and no other node has it", "seq", f.Seq, "err", why)
 		return

@@ -29,7 +29,7 @@ const (
 type scrubCounts struct {
 	bytes   atomic.Uint64 // read by the scrub
 	rounds  atomic.Uint64
-	found   atomic.Uint64 // files and frames that were not what was written
+	rot     rotCounts
 	fetched atomic.Uint64 // files brought from peers
 	merged  atomic.Uint64 // files that were made into larger ones
 }
@@ -39,13 +39,15 @@ type scrubCounts struct {
 type ScrubStatus struct {
 	Bytes   uint64 `json:"bytes"`   // read by the scrub
 	Rounds  uint64 `json:"rounds"`  // in which it read everything
-	Found   uint64 `json:"found"`   // files and frames that were not what was written
+	Found   uint64 `json:"found"`   // of all kinds, see Rot
 	Fetched uint64 `json:"fetched"` // files that came from peers, for whatever reason
 	Merged  uint64 `json:"merged"`  // small files that became parts of larger ones
+	// Rot is what was not as it was written.
+	Rot RotStatus `json:"rot"`
 }
 
 func (c *scrubCounts) status() ScrubStatus {
-	return ScrubStatus{c.bytes.Load(), c.rounds.Load(), c.found.Load(), c.fetched.Load(), c.merged.Load()}
+	return ScrubStatus{c.bytes.Load(), c.rounds.Load(), c.rot.total(), c.fetched.Load(), c.merged.Load(), c.rot.status()}
 }
 
 // scrub reads everything that this node keeps, over and over, at its pace.
@@ -70,14 +72,14 @@ func (n *Node) scrub(ctx context.Context) {
 // Scrub reads everything once, now and as fast as it can, and returns how many
 // files and frames were not as they were written. They come from peers, soon.
 func (n *Node) Scrub(ctx context.Context) (found int, err error) {
-	before := n.replica.scrubbed.found.Load()
+	before := n.replica.scrubbed.rot.total()
 	for _, s := range []fsm.Stream{fsm.Readings, fsm.Frames} {
 		for _, h := range n.replica.segments.listed(s, 0) {
 			_ = n.verify(ctx, h, newPace(0)) // what it finds it tells
 		}
 	}
 	n.scrubFrames(ctx)
-	return int(n.replica.scrubbed.found.Load() - before), ctx.Err()
+	return int(n.replica.scrubbed.rot.total() - before), ctx.Err()
 }
 
 // nextToScrub is the file after the last one read, nil at the end of a round.

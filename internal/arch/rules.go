@@ -22,6 +22,7 @@ var rooms = []room{
 	{dir: "cluster/disk"},
 	{dir: "cluster/gossip"},
 	{dir: "cluster/logstore", sees: []string{"cluster/disk"}},
+	{dir: "cluster/summed"},
 	{dir: "cluster/transport"},
 	{dir: "cluster", sees: []string{"fsm", "fsm/segment"}},
 	{dir: "coap/senml", sees: []string{"fsm"}},
