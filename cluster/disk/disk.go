@@ -27,6 +27,24 @@ type File interface {
 	Truncate(size int64) error
 }
 
+// Allocator is a File that can take its blocks without writing them, which
+// wears no flash. They read as zeros, and a write to them cannot meet a full
+// disk; the first one changes metadata that a sync has to write too.
+type Allocator interface {
+	Allocate(size int64) error
+}
+
+// Allocate takes room for a file's first size bytes; a shorter file gets that
+// size. It returns errors.ErrUnsupported where the file or the file system
+// cannot; then nothing was taken.
+func Allocate(f File, size int64) error {
+	a, ok := f.(Allocator)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return a.Allocate(size)
+}
+
 // Space is room on a disk, in bytes.
 type Space struct {
 	Free  int64 // what files of this process may still take

@@ -181,6 +181,15 @@ func (f *memoryFile) Sync() error {
 
 func (f *memoryFile) SyncData() error { return f.Sync() }
 
+// Allocate is Allocator's.
+func (f *memoryFile) Allocate(size int64) error {
+	have, err := f.Size()
+	if err == nil && have < size {
+		_, err = f.WriteAt(make([]byte, size-have), have)
+	}
+	return err
+}
+
 func (f *memoryFile) Size() (int64, error) {
 	if err := f.lock(); err != nil {
 		return 0, err

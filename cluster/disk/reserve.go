@@ -157,12 +157,19 @@ func (f reservedFile) WriteAt(b []byte, off int64) (int, error) {
 	return n, err
 }
 
+// Allocate is Allocator's.
+func (f reservedFile) Allocate(size int64) error {
+	err := Allocate(f.File, size)
+	if f.r.makesRoom(err) {
+		err = Allocate(f.File, size)
+	}
+	return err
+}
+
 // allocate takes room on the disk for a file's first size bytes.
 func allocate(f File, size int64) error {
-	if a, ok := f.(interface{ allocate(size int64) error }); ok {
-		if err := a.allocate(size); !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, syscall.ENOSYS) {
-			return err
-		}
+	if err := Allocate(f, size); !errors.Is(err, errors.ErrUnsupported) {
+		return err
 	}
 	zeros := make([]byte, 64<<10)
 	for size > 0 {

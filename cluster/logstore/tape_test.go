@@ -122,6 +122,15 @@ func (h tapeHandle) Sync() error {
 
 func (h tapeHandle) SyncData() error { return h.Sync() }
 
+// Allocate is disk.Allocator's: a change of the file's length, as a write is.
+func (h tapeHandle) Allocate(size int64) error {
+	have, err := h.Size()
+	if err == nil && have < size {
+		_, err = h.write(make([]byte, size-have), int(have))
+	}
+	return err
+}
+
 func (h tapeHandle) Truncate(size int64) error {
 	err := h.d.step()
 	defer h.d.mu.Unlock()

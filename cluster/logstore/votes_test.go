@@ -43,7 +43,11 @@ func TestAVoteIsOnDiskWholeOrNotAtAllForTwoSyncs(t *testing.T) {
 		t.Fatal(err)
 	}
 	syncs := 0
-	d.OnSync(func(string) { syncs++ })
+	d.OnSync(func(name string) {
+		if strings.HasSuffix(name, "votes") { // the log makes a segment ready at any time
+			syncs++
+		}
+	})
 	if err := vote(s, 2, "b:1"); err != nil || syncs != 2 {
 		t.Errorf("a vote took %d syncs (%v), want 2", syncs, err)
 	}

@@ -13,9 +13,10 @@
 //
 // A segment is named by its serial, 16 hexadecimal digits and ".log". It has the
 // size of Config.SegmentBytes, or what one larger entry takes, from the
-// beginning: it is written as zeros, or was a segment whose entries were
-// dropped. So an append finds its blocks there, changes no metadata and cannot
-// meet a full disk. The head, little-endian, lies at 0 and again at 4096:
+// beginning: its blocks were taken, or it was a segment whose entries were
+// dropped. So an append finds its blocks there and cannot meet a full disk. Small
+// ones also find zeros in them, and change no metadata. The head, little-endian,
+// lies at 0 and again at 4096:
 //
 //	 0  8  "skerrylg"
 //	 8  4  version, 1

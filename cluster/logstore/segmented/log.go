@@ -60,7 +60,7 @@ type Log struct {
 	first    uint64     // of the entries that are wanted; at most last+1
 	doomed   []*segment // to be removed, in this order
 	shrink   []*segment // sealed with much room left
-	spares   []string   // files that are ready to be segments
+	spares   []spare    // files that are ready to be segments
 	spareSeq uint64
 	closed   bool
 }
@@ -210,6 +210,9 @@ func (l *Log) append(logs []*raft.Log) (n int, err error) {
 	_, err = s.file.WriteAt(l.buf, s.end)
 	if cap(l.buf) > keepBuffer {
 		l.buf = nil
+	}
+	if err == nil {
+		err = s.writeAhead(s.end+bytes, bytes)
 	}
 	if err == nil {
 		err = s.file.SyncData()

@@ -88,7 +88,7 @@ func (l *Log) loadHeads() (headless []uint64, err error) {
 	for _, name := range names {
 		if seq, ok := serialOf(name, spareExt); ok {
 			l.spareSeq = max(l.spareSeq, seq)
-			l.spares = append(l.spares, name)
+			l.spares = append(l.spares, spare{name: name})
 		}
 		serial, ok := serialOf(name, segmentExt)
 		if !ok {
@@ -175,6 +175,7 @@ func (l *Log) Begin(found Found, durable, first uint64, clear bool) error {
 	}
 	if n := len(l.segments); n > 0 {
 		l.active = l.segments[n-1]
+		l.active.written = max(l.active.written, l.active.end)
 		_, last = l.bounds()
 		l.first = min(max(l.first, first), last+1)
 	}
@@ -225,6 +226,7 @@ func (l *Log) rewrite(from uint64) error {
 	if from > last {
 		s.batch = 0
 	}
+	s.written = max(s.written, s.end)
 	return l.place(s)
 }
 
@@ -240,14 +242,14 @@ func (l *Log) removeTemps() error {
 		}
 	}
 	// A spare of another size, of an earlier configuration, is none.
-	var kept []string
-	for _, name := range l.spares {
-		size, e := sizeOf(l.cfg.Disk, l.name(name))
+	var kept []spare
+	for _, found := range l.spares {
+		size, e := sizeOf(l.cfg.Disk, l.name(found.name))
 		if e == nil && size == l.cfg.SegmentBytes && len(kept) < l.sparesKept() {
-			kept = append(kept, name)
+			kept = append(kept, found)
 			continue
 		}
-		err = errors.Join(err, e, l.cfg.Disk.Remove(l.name(name)))
+		err = errors.Join(err, e, l.cfg.Disk.Remove(l.name(found.name)))
 	}
 	l.spares = kept
 	return err

@@ -21,11 +21,22 @@ const (
 	shrinkAbove = 64 << 10
 	// tidyAgain is the pause after the disk refused.
 	tidyAgain = 5 * time.Second
-	// zeroBytes is how much of a new file is written at a time: a page. Larger
-	// pieces lie in the kernel's memory as one, which every small write to it then
-	// counts as written.
+	// zeroBytes is how much is zeroed at a time: a page. Larger pieces lie in the
+	// kernel's memory as one, which every small write to it then counts as written.
 	zeroBytes = 4 << 10
+	// aheadBytes is how much is zeroed with the first small batch that reaches
+	// blocks which were taken and not yet written to: the next ones find blocks
+	// whose write changes no metadata. A batch of largeBatch bytes or more does
+	// without: its zeros would cost the disk more than the metadata does.
+	aheadBytes = 64 << 10
+	largeBatch = 8 << 10
 )
+
+// spare is a file that is ready to be a segment; written is segment's.
+type spare struct {
+	name    string
+	written int64
+}
 
 func (l *Log) name(file string) string { return path.Join(l.cfg.Dir, file) }
 
@@ -46,18 +57,18 @@ func (l *Log) roll(first uint64, alone bool, need int64) error {
 // newSegment takes a spare, or makes one, and gives it a head. It is not in
 // place yet.
 func (l *Log) newSegment(first uint64, alone bool, need int64) (*segment, error) {
-	spare, size, err := l.takeSpare(firstAt + need)
+	found, size, err := l.takeSpare(firstAt + need)
 	if err != nil {
 		return nil, err
 	}
-	f, err := l.cfg.Disk.Open(l.name(spare))
+	f, err := l.cfg.Disk.Open(l.name(found.name))
 	if err != nil {
 		return nil, err
 	}
 	var salt [8]byte
 	if _, err = rand.Read(salt[:]); err == nil {
 		l.serial++
-		s := &segment{name: spare, file: f, size: size, last: first - 1, end: firstAt}
+		s := &segment{name: found.name, file: f, size: size, written: found.written, last: first - 1, end: firstAt}
 		s.head = head{serial: l.serial, salt: binary.LittleEndian.Uint64(salt[:]), first: first, alone: alone}
 		if err = writeHead(f, s.head); err == nil {
 			return s, nil
@@ -204,11 +215,11 @@ func (l *Log) retire(s *segment) error {
 	}
 	l.mu.Lock()
 	keep := s.size == l.cfg.SegmentBytes && len(l.spares) < l.sparesKept()
-	spare := l.nextSpareName()
+	name := l.nextSpareName()
 	l.mu.Unlock()
 	var err error
 	if keep {
-		err = l.cfg.Disk.Rename(l.name(s.name), l.name(spare))
+		err = l.cfg.Disk.Rename(l.name(s.name), l.name(name))
 	} else {
 		err = l.cfg.Disk.Remove(l.name(s.name))
 	}
@@ -220,7 +231,7 @@ func (l *Log) retire(s *segment) error {
 	}
 	if keep {
 		l.mu.Lock()
-		l.spares = append(l.spares, spare)
+		l.spares = append(l.spares, spare{name, s.written})
 		l.mu.Unlock()
 	}
 	return nil
@@ -236,18 +247,19 @@ func (l *Log) nextSpareName() string {
 }
 
 // takeSpare hands out a file of at least size bytes.
-func (l *Log) takeSpare(size int64) (name string, got int64, err error) {
+func (l *Log) takeSpare(size int64) (found spare, got int64, err error) {
 	l.mu.Lock()
 	if size <= l.cfg.SegmentBytes && len(l.spares) > 0 {
-		name = l.spares[0]
+		found = l.spares[0]
 		l.spares = l.spares[1:]
 		l.mu.Unlock()
-		return name, l.cfg.SegmentBytes, nil
+		return found, l.cfg.SegmentBytes, nil
 	}
-	name = l.nextSpareName()
+	name := l.nextSpareName()
 	l.mu.Unlock()
 	size = max(size, l.cfg.SegmentBytes)
-	return name, size, l.makeSpare(name, size)
+	found, err = l.makeSpare(name, size)
+	return found, size, err
 }
 
 // fillSpares makes the spares that are missing.
@@ -260,43 +272,66 @@ func (l *Log) fillSpares() error {
 		if enough {
 			return nil
 		}
-		if err := l.makeSpare(name, l.cfg.SegmentBytes); err != nil {
+		made, err := l.makeSpare(name, l.cfg.SegmentBytes)
+		if err != nil {
 			return err
 		}
 		l.mu.Lock()
-		l.spares = append(l.spares, name)
+		l.spares = append(l.spares, made)
 		l.mu.Unlock()
 	}
 }
 
-// makeSpare writes a file of zeros: its blocks are there from then on.
-func (l *Log) makeSpare(name string, size int64) error {
+// makeSpare makes a file whose blocks are there from then on. Where they cannot
+// be taken without a write they are zeroed.
+func (l *Log) makeSpare(name string, size int64) (spare, error) {
 	temp := l.name(name + tempExt)
 	f, err := l.cfg.Disk.Create(temp)
 	if err != nil {
-		return err
+		return spare{}, err
 	}
-	err = zero(f, size)
+	made := spare{name: name}
+	if err = disk.Allocate(f, size); errors.Is(err, errors.ErrUnsupported) {
+		made.written, err = size, zero(f, 0, size)
+	}
 	if err == nil {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
 		if err = l.cfg.Disk.Rename(temp, l.name(name)); err == nil {
-			return l.cfg.Disk.SyncDir(l.cfg.Dir)
+			return made, l.cfg.Disk.SyncDir(l.cfg.Dir)
 		}
 	}
-	return errors.Join(fmt.Errorf("make a segment of %d bytes: %w", size, err), l.cfg.Disk.Remove(temp))
+	return spare{}, errors.Join(fmt.Errorf("make a segment of %d bytes: %w", size, err), l.cfg.Disk.Remove(temp))
+}
+
+// writeAhead follows a batch of some bytes that was written up to end, and is
+// not yet synced.
+func (s *segment) writeAhead(end, batch int64) error {
+	if end <= s.written {
+		return nil
+	}
+	to := end
+	if batch < largeBatch {
+		to = min((end/zeroBytes+1)*zeroBytes+aheadBytes, s.size)
+		if err := zero(s.file, end, to); err != nil {
+			return err
+		}
+	}
+	s.written = to
+	return nil
 }
 
 var zeros [zeroBytes]byte
 
-func zero(f disk.File, size int64) error {
-	for size > 0 {
-		n, err := f.Write(zeros[:min(size, zeroBytes)])
+// zero writes zeros, no piece of which lies in two pages.
+func zero(f disk.File, from, to int64) error {
+	for from < to {
+		n, err := f.WriteAt(zeros[:min(to-from, zeroBytes-from%zeroBytes)], from)
 		if err != nil {
 			return err
 		}
-		size -= int64(n)
+		from += int64(n)
 	}
 	return nil
 }

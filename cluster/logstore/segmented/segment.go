@@ -40,6 +40,10 @@ type segment struct {
 	marks []mark
 	since int // records after the last mark
 
+	// written is up to where the blocks of the file were written to, and not only
+	// taken. Of the one that has the Log's turn.
+	written int64
+
 	closed bool // the worker's, and Close's after it
 }
 

@@ -330,3 +330,52 @@ func TestALogOfANewerSkerryIsNotTouched(t *testing.T) {
 		t.Errorf("files were %s and are %s", before, after)
 	}
 }
+
+// counting is a disk that counts what is written to its files.
+type counting struct {
+	disk.Disk
+	bytes *int64
+}
+
+type countingFile struct {
+	disk.File
+	bytes *int64
+}
+
+func (d counting) Open(name string) (disk.File, error) {
+	f, err := d.Disk.Open(name)
+	return countingFile{f, d.bytes}, err
+}
+
+func (f countingFile) WriteAt(b []byte, off int64) (int, error) {
+	*f.bytes += int64(len(b))
+	return f.File.WriteAt(b, off)
+}
+
+// Zeros before large batches would have the disk write them twice.
+func TestSmallBatchesFindZerosAheadAndLargeOnesDoWithout(t *testing.T) {
+	tests := []struct {
+		name            string
+		batches, size   int
+		atLeast, atMost float64 // bytes written to the segment for each of a batch
+	}{
+		{"a batch of a page and more is written once", 16, 40_000, 1, 1.1},
+		{"small batches have zeros written ahead once", 1000, 400, 1.9, 2.4},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var written int64
+			l, _ := open(t, counting{disk.NewMemory(), &written}, 1<<20, 0)
+			must(t, l.StoreLogs(entries(1, 1, 1, 100)))
+			before, last := written, uint64(1+tt.batches)
+			for i := uint64(2); i <= last; i++ {
+				must(t, l.StoreLogs(entries(1, i, i, tt.size)))
+			}
+			per := float64(written-before) / float64(tt.batches*tt.size)
+			if per < tt.atLeast || per > tt.atMost {
+				t.Errorf("%.2f bytes were written for each, want %.1f to %.1f", per, tt.atLeast, tt.atMost)
+			}
+			must(t, l.Close())
+		})
+	}
+}
