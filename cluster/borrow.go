@@ -30,8 +30,10 @@ const (
 type borrows struct {
 	lend func(ctx context.Context, s fsm.Stream, c fsm.Cut) ([]byte, error) // nil where there are no peers
 
-	mu    sync.Mutex // held while borrowing: one at a time bounds the memory
-	last  []borrowed // the newest first
+	turn turn       // held while borrowing: one at a time bounds the memory
+	last []borrowed // of the one that has the turn; the newest first
+
+	mu    sync.Mutex
 	stats map[fsm.Seq]borrowedStats
 }
 
@@ -51,8 +53,8 @@ func (b *borrows) get(s fsm.Stream, c fsm.Cut) (*segment.Segment, error) {
 	if b.lend == nil {
 		return nil, ErrMissing
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.turn.Lock()
+	defer b.turn.Unlock()
 	for _, have := range b.last {
 		if have.stream == s && have.cut == c {
 			return have.seg, nil
@@ -71,12 +73,18 @@ func (b *borrows) get(s fsm.Stream, c fsm.Cut) (*segment.Segment, error) {
 	}
 	b.last = append([]borrowed{{s, c, seg}}, b.last...)
 	if s == fsm.Readings {
-		if b.stats == nil || len(b.stats) >= maxBorrowedStats {
-			b.stats = map[fsm.Seq]borrowedStats{}
-		}
-		b.stats[c.First] = borrowedStats{c, seg.Stats()}
+		b.remember(c, seg.Stats())
 	}
 	return seg, nil
+}
+
+func (b *borrows) remember(c fsm.Cut, s segment.Stats) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stats == nil || len(b.stats) >= maxBorrowedStats {
+		b.stats = map[fsm.Seq]borrowedStats{}
+	}
+	b.stats[c.First] = borrowedStats{c, s}
 }
 
 // statsOf is what the file of a cut of readings may hold.

@@ -130,8 +130,8 @@ func (r *replica) minding(state roomState) {
 	}
 }
 
-// removeDropped removes the files of rows that this node is not to hold, until
-// ctx is done.
+// removeDropped removes the files of rows that this node is not to hold, and of
+// frames that lie in others now, until ctx is done.
 func (n *Node) removeDropped(ctx context.Context) {
 	for {
 		changed := n.replica.closing.wait()
@@ -139,6 +139,7 @@ func (n *Node) removeDropped(ctx context.Context) {
 		for _, s := range dropStreams {
 			errs = append(errs, n.replica.removeFiles(s))
 		}
+		errs = append(errs, n.replica.frames.sweep())
 		if err := errors.Join(errs...); err != nil {
 			n.log.Warn("files of dropped rows were not removed", "err", err)
 			if pause(ctx, dropRetry) != nil {
@@ -182,9 +183,6 @@ func (s *segments) drop(stream fsm.Stream, before fsm.Seq) error {
 		var first, last fsm.Seq
 		if _, err := fmt.Sscanf(name, "%020d-%020d.", &first, &last); err != nil || last >= before || strings.HasSuffix(name, tempSuffix) {
 			continue // what is being written is listed soon, and goes then
-		}
-		if strings.HasSuffix(name, tempSuffix) { // somebody writes it: once it is whole it is listed, and goes then
-			continue
 		}
 		if err := s.disk.Remove(segmentDir(stream) + "/" + name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err

@@ -40,8 +40,14 @@ func (f FrameStore) Restore(open []fsm.Frame) ([]fsm.Frame, error) { return f.s.
 // JPEG returns a frame.
 func (f FrameStore) JPEG(seq fsm.Seq) ([]byte, error) { return f.s.jpeg(seq) }
 
-// Drop forgets frames.
-func (f FrameStore) Drop(first, last fsm.Seq) error { return f.s.drop(first, last) }
+// Drop forgets frames, and removes files.
+func (f FrameStore) Drop(first, last fsm.Seq) error {
+	f.s.drop(first, last)
+	return f.s.sweep()
+}
+
+// Forget forgets frames; their file is still to be removed.
+func (f FrameStore) Forget(first, last fsm.Seq) { f.s.drop(first, last) }
 
 // CloseHead ends the file.
 func (f FrameStore) CloseHead() { f.s.closeHead() }
@@ -63,6 +69,19 @@ func NewReplica(d disk.Disk, failed func(error)) (Replica, error) {
 
 // EndWriting says that nobody will.
 func (r Replica) EndWriting() { r.endWriting() }
+
+// Started has a snapshot that is restored be a leader's; installed is called
+// before it replaces the state.
+func (r Replica) Started(installed func() error) { r.started(installed, nil) }
+
+// Cut is one of its state's.
+func (r Replica) Cut(s fsm.Stream, i int) fsm.Cut { return r.state.Cuts(s)[i] }
+
+// Adopts reports that its disk has the rows of a cut.
+func (r Replica) Adopts(s fsm.Stream, c fsm.Cut) bool { return r.segments.adopt(s, c) }
+
+// Missing is how many cuts and frames it lacks.
+func (r Replica) Missing() int { return r.missingCount() }
 
 // Digest is of the state.
 func (r Replica) Digest() string { return r.state.DigestString() }

@@ -12,7 +12,7 @@ func (r *replica) fetchedFrame(seq fsm.Seq, jpeg []byte) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	f, ok := r.missingFrames[seq]
-	if !ok {
+	if !ok || r.replacing { // after it the frame is asked for again, if it is still wanted
 		return nil
 	}
 	if sha256.Sum256(jpeg) != f.SHA256 {

@@ -9,7 +9,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"skerry/cluster/disk"
@@ -35,11 +34,13 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // durable; the files are synced when a snapshot is about to replace the log.
 type frameStore struct {
 	disk disk.Disk
+	turn turn // held over syncing, reading back and removing files; taken before mu
 
-	mu      sync.Mutex
+	mu      sync.Mutex // not held over those
 	at      map[fsm.Seq]framePlace
 	current *frameFile // nil until the next frame
 	files   []*frameFile
+	gone    []*frameFile // hold no frame that is wanted: sweep removes them
 	// unwritten are frames that found no room on the disk.
 	unwritten      map[fsm.Seq][]byte
 	unwrittenBytes int
@@ -50,6 +51,9 @@ type frameFile struct {
 	file disk.File
 	size int64
 	left int // frames in it that are still wanted
+
+	users  int  // who read it now
+	closed bool // by the last of them
 }
 
 type framePlace struct {
@@ -59,90 +63,7 @@ type framePlace struct {
 }
 
 func newFrameStore(d disk.Disk) *frameStore {
-	return &frameStore{disk: d, at: map[fsm.Seq]framePlace{}, unwritten: map[fsm.Seq][]byte{}}
-}
-
-// restore reads back what is on disk of the open frames and cuts each file
-// back to it. It returns the frames whose bytes are not here.
-func (s *frameStore) restore(open []fsm.Frame) (missing []fsm.Frame, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.forget()
-	want := map[fsm.Seq]*fsm.Frame{}
-	for i := range open {
-		want[open[i].Seq] = &open[i]
-	}
-	names, err := s.disk.List(frameDir)
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range names {
-		if !strings.HasSuffix(name, ".log") {
-			continue
-		}
-		if err := s.load(frameDir+"/"+name, want); err != nil {
-			return nil, err
-		}
-	}
-	for i := range open {
-		if _, ok := s.at[open[i].Seq]; !ok {
-			missing = append(missing, open[i])
-		}
-	}
-	return missing, nil
-}
-
-func (s *frameStore) forget() {
-	for _, f := range s.files {
-		_ = f.file.Close() // what matters was synced
-	}
-	s.at, s.files, s.current = map[fsm.Seq]framePlace{}, nil, nil
-	s.unwritten, s.unwrittenBytes = map[fsm.Seq][]byte{}, 0
-}
-
-// load takes a file's wanted records and cuts off what follows the last of
-// them: replay brings it again. A record that is not wanted may stand between
-// wanted ones, when a frame of an earlier head was fetched late.
-func (s *frameStore) load(name string, want map[fsm.Seq]*fsm.Frame) error {
-	f, err := s.disk.Open(name)
-	if err != nil {
-		return err
-	}
-	size, err := f.Size()
-	if err != nil {
-		return errors.Join(err, f.Close())
-	}
-	ff := &frameFile{name: name, file: f}
-	for off := int64(0); ; {
-		seq, jpeg, err := readFrame(f, off, size)
-		if errors.Is(err, errFrameDamaged) {
-			off += frameHeader + int64(len(jpeg))
-			continue // it is fetched; others may follow
-		}
-		if err != nil {
-			break // torn, or its length is damaged: what follows cannot be found
-		}
-		place := framePlace{ff, off + frameHeader, uint32(len(jpeg))}
-		off += frameHeader + int64(len(jpeg))
-		frame, ok := want[seq]
-		if _, have := s.at[seq]; have || !ok || sha256.Sum256(jpeg) != frame.SHA256 {
-			continue
-		}
-		s.at[seq] = place
-		ff.size = off
-		ff.left++
-	}
-	if ff.left == 0 {
-		return errors.Join(f.Close(), s.disk.Remove(name))
-	}
-	if ff.size < size {
-		if err := f.Truncate(ff.size); err != nil {
-			return errors.Join(err, f.Close())
-		}
-	}
-	s.files = append(s.files, ff)
-	s.current = ff
-	return nil
+	return &frameStore{disk: d, turn: newTurn(), at: map[fsm.Seq]framePlace{}, unwritten: map[fsm.Seq][]byte{}}
 }
 
 var errFrameDamaged = errors.New("frame record is damaged")
@@ -216,7 +137,7 @@ func (s *frameStore) waiting() int {
 // write appends a frame's record. The caller holds mu.
 func (s *frameStore) write(seq fsm.Seq, jpeg []byte) error {
 	if s.current == nil {
-		name := fmt.Sprintf("%s/%020d.log", frameDir, seq)
+		name := s.freeName(seq)
 		f, err := s.disk.Create(name)
 		if err != nil {
 			return err
@@ -249,16 +170,26 @@ func (s *frameStore) closeHead() {
 // jpeg returns a frame's bytes; ErrMissing when they are not here.
 func (s *frameStore) jpeg(seq fsm.Seq) ([]byte, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if b, ok := s.unwritten[seq]; ok {
+		s.mu.Unlock()
 		return b, nil
 	}
 	p, ok := s.at[seq]
 	if !ok {
+		s.mu.Unlock()
 		return nil, ErrMissing
 	}
+	p.file.users++
+	s.mu.Unlock()
 	b := make([]byte, p.size)
-	if _, err := io.ReadFull(io.NewSectionReader(p.file.file, p.off, int64(p.size)), b); err != nil {
+	_, err := io.ReadFull(io.NewSectionReader(p.file.file, p.off, int64(p.size)), b)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p.file.users--
+	if p.file.closed {
+		p.file.close()
+	}
+	if err != nil {
 		return nil, fmt.Errorf("frame %d: %w", seq, err)
 	}
 	return b, nil
@@ -276,9 +207,9 @@ func (s *frameStore) check(f fsm.Frame) error {
 	return nil
 }
 
-// drop forgets frames that are durable elsewhere, and removes files that hold
-// no wanted one.
-func (s *frameStore) drop(first, last fsm.Seq) error {
+// drop forgets frames that are durable elsewhere. Files that hold no wanted one
+// are for sweep.
+func (s *frameStore) drop(first, last fsm.Seq) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for seq := first; seq <= last; seq++ {
@@ -288,39 +219,11 @@ func (s *frameStore) drop(first, last fsm.Seq) error {
 			delete(s.at, seq)
 		}
 	}
-	kept := s.files[:0]
-	var errs []error
-	for _, f := range s.files {
-		if f.left > 0 || f == s.current {
-			kept = append(kept, f)
-			continue
+	s.files = slices.DeleteFunc(s.files, func(f *frameFile) bool {
+		goes := f.left == 0 && f != s.current
+		if goes {
+			s.gone = append(s.gone, f)
 		}
-		errs = append(errs, f.file.Close(), s.disk.Remove(f.name))
-	}
-	s.files = kept
-	return errors.Join(errs...)
-}
-
-// sync makes all that was put durable.
-func (s *frameStore) sync() error {
-	if err := s.flush(); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var errs []error
-	for _, f := range s.files {
-		errs = append(errs, f.file.Sync())
-	}
-	if len(s.files) > 0 {
-		errs = append(errs, s.disk.SyncDir(frameDir))
-	}
-	return errors.Join(errs...)
-}
-
-// close closes the files.
-func (s *frameStore) close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.forget()
+		return goes
+	})
 }

@@ -8,7 +8,6 @@ import (
 	"math"
 	"slices"
 	"sort"
-	"sync"
 
 	"skerry/fsm"
 	"skerry/fsm/segment"
@@ -113,7 +112,7 @@ func joined(a, b fsm.Cut) fsm.Cut {
 // decodedCache keeps the last segment that was read whole: pages in seq order
 // come from the same one again and again.
 type decodedCache struct {
-	mu    sync.Mutex // held while decoding, so that one is decoded at a time
+	turn  turn // held while decoding, so that one is decoded at a time; guards all
 	cut   fsm.Cut
 	rows  *fsm.Rows
 	names *fsm.Names
@@ -125,8 +124,8 @@ func (r *replica) rows(p part) (rows *fsm.Rows, names *fsm.Names, err error) {
 		return &p.memory.Rows, &p.memory.Names, nil
 	}
 	c := &r.decoded
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.turn.Lock()
+	defer c.turn.Unlock()
 	if c.rows != nil && c.cut == p.cut {
 		return c.rows, c.names, nil
 	}

@@ -58,7 +58,7 @@ type Node struct {
 	alarm       atomic.Pointer[error] // ErrDiverged, see Alarm
 	seenBefore  []fsm.Seen            // what this node knew of the servers before it started
 
-	identityMu sync.Mutex // guards id.Pledge, id.InSite and id.Format
+	identityMu turn // guards id.Pledge, id.InSite and id.Format
 	id         identity
 
 	fetchTurn            int // the peer asked first, of fetchMissing alone
@@ -101,7 +101,7 @@ func open(cfg Config) (node *Node, err error) {
 	}
 	n := &Node{
 		cfg: cfg, profile: profiles[cfg.Profile], knows: cfg.Seams.Level, log: cfg.Logger.With("node", cfg.Name),
-		notify: make(chan bool), closed: make(chan struct{}), failed: make(chan error, 1),
+		identityMu: newTurn(), notify: make(chan bool), closed: make(chan struct{}), failed: make(chan error, 1),
 	}
 	if cfg.SnapshotBytes > 0 {
 		n.profile.snapshotBytes = cfg.SnapshotBytes

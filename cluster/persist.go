@@ -6,6 +6,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"skerry/cluster/disk"
 	"skerry/fsm"
 )
 
@@ -40,7 +41,9 @@ type frozen struct {
 func (f *frozen) Persist(sink raft.SnapshotSink) error {
 	err := f.r.awaitDurable(f.snapshot)
 	if err == nil {
-		err = f.r.frames.sync()
+		if err = f.r.frames.sync(); err != nil && !disk.IsFull(err) {
+			f.r.fail(fmt.Errorf("sync frames: %w", err)) // what a failed sync left, a later one does not make durable
+		}
 	}
 	if err == nil {
 		_, err = f.snapshot.WriteTo(sink)

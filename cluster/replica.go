@@ -57,6 +57,9 @@ type replica struct {
 	// nil does nothing.
 	running   bool
 	installed func() error
+	// replacing is set while a snapshot is put in place: the frames on the disk
+	// are being read back.
+	replacing bool
 	// keepLog keeps raft's log back to an index when a snapshot was written.
 	keepLog func(from uint64) error
 	// broken is why entries are no longer applied: one could not be, and the
@@ -92,6 +95,7 @@ func newReplica(log *slog.Logger, segs *segments, frames *frameStore, knows fsm.
 		log: log, segments: segs, frames: frames, fail: fail, knows: knows, state: fsm.NewStateAs(knows),
 		cutMade: make(chan struct{}, 1), queries: make(chan struct{}, maxQueries), scans: make(chan struct{}, maxScans),
 		missing: map[segmentKey]fsm.Cut{}, missingFrames: map[fsm.Seq]fsm.Frame{},
+		decoded: decodedCache{turn: newTurn()}, borrows: borrows{turn: newTurn()},
 	}
 	r.publish()
 	return r
@@ -168,15 +172,10 @@ func (r *replica) keep(a *fsm.Applied) error {
 		}
 		if r.segments.adopt(c.Stream, c.Cut) { // replayed: the file is there
 			r.covered(c.Stream, c.Cut)
+			r.closing.notify()
 			continue
 		}
 		r.pending = append(r.pending, c)
-		if h := r.segments.covering(c.Stream, c.Cut); h != nil { // damaged: these rows are written again
-			if err := r.segments.setAside(h); err != nil {
-				return err
-			}
-			r.lost(h)
-		}
 		select {
 		case r.cutMade <- struct{}{}:
 		default:
@@ -213,9 +212,7 @@ func (r *replica) covered(s fsm.Stream, c fsm.Cut) {
 		for seq := c.First; seq <= c.Last; seq++ {
 			delete(r.missingFrames, seq)
 		}
-		if err := r.frames.drop(c.First, c.Last); err != nil {
-			r.log.Warn("a frames file was not removed", "err", err)
-		}
+		r.frames.drop(c.First, c.Last)
 	}
 }
 
@@ -266,8 +263,16 @@ func (r *replica) writeSegment(c *fsm.Closed) error {
 	unwanted := r.unwanted(c.Stream, c.Cut)
 	erasures, _ := r.state.Erasures()
 	r.mu.RUnlock()
-	if unwanted {
+	if unwanted || r.segments.adopt(c.Stream, c.Cut) { // a peer's file was faster
 		return nil
+	}
+	if h := r.segments.covering(c.Stream, c.Cut); h != nil { // damaged: these rows are written again
+		if err := r.segments.setAside(h); err != nil {
+			return err
+		}
+		r.mu.Lock()
+		r.lost(h)
+		r.mu.Unlock()
 	}
 	return r.segments.write(c.Stream, c.Cut, func(w io.Writer) error { return encodeClosed(w, r.segments.site, c, r.frames, erasures) })
 }
@@ -290,47 +295,61 @@ func (r *replica) nextPending() *fsm.Closed {
 }
 
 // Restore is raft.FSM's: it replaces everything by a snapshot and lists the
-// rows that this node has to fetch.
+// rows that this node has to fetch. Reads go on meanwhile, from the state before.
 func (r *replica) Restore(rc io.ReadCloser) error {
 	defer func() { _ = rc.Close() }()
 	state, err := fsm.RestoreAs(rc, r.knows)
 	if err != nil {
 		return fmt.Errorf("the snapshot cannot be restored: %w", err)
 	}
+	installed, err := r.beginReplacing(state)
+	if err != nil {
+		r.fail(err)
+		return err
+	}
+	if installed != nil {
+		err = installed()
+	}
+	var lacking []fsm.Frame
+	if err == nil {
+		lacking, err = r.frames.restore(state.OpenFrames())
+	}
 	r.mu.Lock()
 	defer r.applied.notify()
 	defer r.closing.notify()
 	defer r.mu.Unlock()
-	if !r.running { // the node starts: raft tries the snapshot before
-		return r.replace(state)
-	}
-	if index, _ := state.Digest(); index != r.index {
-		r.installs = 0
-	}
-	if r.installs++; r.installs >= maxInstalls {
-		r.fail(errInstallLoop)
-		return errInstallLoop
-	}
-	if r.installed != nil {
-		err = r.installed()
-	}
+	r.replacing = false
 	if err == nil {
-		err = r.replace(state)
-	}
-	if err != nil {
+		r.replace(state, lacking)
+	} else if r.running { // else raft tries the snapshot before
 		r.fail(fmt.Errorf("a leader's snapshot was not put in place: %w", err))
 	}
 	return err
 }
 
-// replace takes a restored state for the present one. The caller holds mu.
-func (r *replica) replace(state *fsm.State) error {
-	frames, err := r.frames.restore(state.OpenFrames())
-	if err != nil {
-		return err
+// beginReplacing returns what is to be called before a restored state replaces
+// the present one, nil for nothing. Errors: errInstallLoop.
+func (r *replica) beginReplacing(state *fsm.State) (installed func() error, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.running {
+		if index, _ := state.Digest(); index != r.index {
+			r.installs = 0
+		}
+		if r.installs++; r.installs >= maxInstalls {
+			return nil, errInstallLoop
+		}
+		installed = r.installed
 	}
+	r.replacing = true
+	return installed, nil
+}
+
+// replace takes a restored state for the present one; lacking are its open
+// frames that are not here. The caller holds mu.
+func (r *replica) replace(state *fsm.State, lacking []fsm.Frame) {
 	r.missingFrames = map[fsm.Seq]fsm.Frame{}
-	for _, f := range frames {
+	for _, f := range lacking {
 		r.missingFrames[f.Seq] = f
 	}
 	r.missing = map[segmentKey]fsm.Cut{}
@@ -349,7 +368,6 @@ func (r *replica) replace(state *fsm.State) error {
 	r.index, _ = state.Digest()
 	r.noted = nil
 	r.snapshotAt, r.grown = r.index, 0
-	return nil
 }
 
 // await returns when the command at index is applied.

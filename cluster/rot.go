@@ -75,10 +75,8 @@ func (r *replica) rottenFrame(f fsm.Frame, why error) {
 	}
 	r.log.Error("a frame is damaged and comes from another node", "seq", f.Seq, "err", why)
 	r.mu.Lock()
-	if slices.ContainsFunc(r.state.OpenFrames(), func(o fsm.Frame) bool { return o.Seq == f.Seq }) {
-		if err := r.frames.drop(f.Seq, f.Seq); err != nil {
-			r.log.Warn("a frames file was not removed", "err", err)
-		}
+	if !r.replacing && slices.ContainsFunc(r.state.OpenFrames(), func(o fsm.Frame) bool { return o.Seq == f.Seq }) {
+		r.frames.drop(f.Seq, f.Seq)
 		r.missingFrames[f.Seq] = f
 	}
 	r.mu.Unlock()

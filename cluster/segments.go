@@ -32,7 +32,7 @@ type segments struct {
 	disk disk.Disk
 	site string
 
-	files sync.Mutex // held while names on the disk change
+	files turn // held while names on the disk change
 
 	mu      sync.Mutex
 	lists   [2][]*held // by stream; ascending, not overlapping
@@ -96,7 +96,7 @@ func parseSegmentName(name string) (first, last fsm.Seq, ok bool) {
 // newSegments lists what the disk has, and removes what a power cut left of
 // writing and of merging.
 func newSegments(d disk.Disk, site string) (*segments, error) {
-	s := &segments{disk: d, site: site, open: map[*held]*openSegment{}}
+	s := &segments{disk: d, site: site, files: newTurn(), open: map[*held]*openSegment{}}
 	for _, stream := range []fsm.Stream{fsm.Readings, fsm.Frames} {
 		names, err := d.List(segmentDir(stream))
 		if err != nil {

@@ -19,6 +19,15 @@ type stalling struct {
 	disk.Disk
 	mu   sync.Mutex
 	gate chan struct{} // closed when it goes on; nil is open
+	met  chan struct{} // closed when a sync waits; nil is nobody asked
+}
+
+// reached is closed when the next sync waits.
+func (d *stalling) reached() <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.met = make(chan struct{})
+	return d.met
 }
 
 func (d *stalling) stall() (resume func()) {
@@ -37,6 +46,10 @@ func (d *stalling) stall() (resume func()) {
 func (d *stalling) wait() {
 	d.mu.Lock()
 	gate := d.gate
+	if gate != nil && d.met != nil {
+		close(d.met)
+		d.met = nil
+	}
 	d.mu.Unlock()
 	if gate != nil {
 		<-gate
@@ -57,6 +70,9 @@ func (d *stalling) Open(name string) (disk.File, error) {
 	f, err := d.Disk.Open(name)
 	return stallingFile{f, d}, err
 }
+
+// SyncDir is disk.Disk's.
+func (d *stalling) SyncDir(dir string) error { d.wait(); return d.Disk.SyncDir(dir) }
 
 type stallingFile struct {
 	disk.File

@@ -3,7 +3,7 @@ package disk
 import (
 	"errors"
 	"io/fs"
-	"sync"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -17,22 +17,24 @@ type Reserve struct {
 	Disk
 	size int64
 
-	mu   sync.Mutex
-	held bool
+	// turn is held while the file is made or given up, which may take seconds. It
+	// is a channel because a mutex would stop the clock of a test in virtual time.
+	turn chan struct{}
+	held atomic.Bool // changed by the one that has the turn
 }
 
 // NewReserve returns d with a reserve of size bytes, which is as it was left:
 // Hold makes it. With a size of 0 there is never one.
 func NewReserve(d Disk, size int64) *Reserve {
-	r := &Reserve{Disk: d, size: size}
+	r := &Reserve{Disk: d, size: size, turn: make(chan struct{}, 1)}
 	f, err := d.Open(ReserveFile)
 	if err != nil {
 		return r
 	}
 	had, err := f.Size()
-	r.held = err == nil && had >= size && size > 0
+	r.held.Store(err == nil && had >= size && size > 0)
 	_ = f.Close() // read only
-	if !r.held {
+	if !r.held.Load() {
 		_ = d.Remove(ReserveFile) // of another size, or half made; if it stays, Hold writes over it
 	}
 	return r
@@ -41,18 +43,14 @@ func NewReserve(d Disk, size int64) *Reserve {
 // Size is what the reserve holds when it is held.
 func (r *Reserve) Size() int64 { return r.size }
 
-// Held reports whether the reserve is there.
-func (r *Reserve) Held() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.held
-}
+// Held reports whether the reserve is there. It does not wait for the disk.
+func (r *Reserve) Held() bool { return r.held.Load() }
 
 // Hold makes the reserve, unless it is there.
 func (r *Reserve) Hold() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.held || r.size <= 0 {
+	r.turn <- struct{}{}
+	defer func() { <-r.turn }()
+	if r.held.Load() || r.size <= 0 {
 		return nil
 	}
 	f, err := r.Disk.Create(ReserveFile)
@@ -66,21 +64,24 @@ func (r *Reserve) Hold() error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return errors.Join(err, r.Disk.Remove(ReserveFile))
 	}
-	r.held = true
+	r.held.Store(true)
 	return nil
 }
 
 // GiveUp gives the reserve's room to other files. It reports whether there was
 // any.
 func (r *Reserve) GiveUp() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.held {
+	r.turn <- struct{}{}
+	defer func() { <-r.turn }()
+	if !r.held.Load() {
 		return false
 	}
 	err := r.Disk.Remove(ReserveFile)
-	r.held = err != nil && !errors.Is(err, fs.ErrNotExist)
-	return !r.held
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	r.held.Store(false)
+	return true
 }
 
 // makesRoom reports whether an operation that failed is worth another try.

@@ -3,6 +3,7 @@ package disk_test
 import (
 	"path/filepath"
 	"testing"
+	"time"
 
 	"skerry/cluster/disk"
 )
@@ -90,5 +91,28 @@ func TestAWriteThatFindsTheDiskFullUsesTheReserveOnce(t *testing.T) {
 		if err := r.Hold(); err != nil || !r.Held() {
 			t.Errorf("it is not made again: %v", err)
 		}
+	}
+}
+
+func TestWhetherTheReserveIsHeldIsToldWhileItIsMade(t *testing.T) {
+	d := disk.NewMemory()
+	r := disk.NewReserve(d, reserved)
+	syncs, goOn, held := make(chan struct{}), make(chan struct{}), make(chan bool)
+	d.OnSync(func(string) { close(syncs); <-goOn })
+	made := make(chan error, 1)
+	go func() { made <- r.Hold() }()
+	<-syncs
+	go func() { held <- r.Held() }()
+	select {
+	case got := <-held:
+		if got {
+			t.Error("it is held before it is there")
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("it waits for the disk")
+	}
+	close(goOn)
+	if err := <-made; err != nil || !r.Held() {
+		t.Errorf("held %v (%v), want it made", r.Held(), err)
 	}
 }

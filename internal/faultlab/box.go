@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"path"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -319,16 +318,10 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// usualSync is what a sync of raft's files takes at most on a healthy disk.
+// usualSync is what a sync takes at most on a healthy disk.
 const usualSync = 4 * time.Millisecond
 
 // slow has syncs take up to a time.
 func (b *box) slow(most time.Duration) {
-	b.disk.Slow(mayWait, func() time.Duration { return within(b.random, 0, most) })
-}
-
-// mayWait names what syncs may take time of: a node holds no lock over those,
-// which virtual time would stand still for. It does over directories.
-func mayWait(name string) bool {
-	return (strings.HasPrefix(name, "raft/") || strings.HasPrefix(name, "segments/")) && path.Base(name) != "."
+	b.disk.Slow(func() time.Duration { return within(b.random, 0, most) })
 }

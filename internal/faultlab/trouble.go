@@ -150,7 +150,7 @@ func cutInWrite(s *site, r *rand.Rand) (string, func(), time.Duration) {
 func cutAfterSnapshots(s *site, r *rand.Rand) (string, func(), time.Duration) {
 	after, rest := within(r, 0, 100*time.Millisecond), rand.New(rand.NewPCG(r.Uint64(), 0))
 	for _, b := range s.boxes {
-		b.disk.Slow(mayWait, func() time.Duration { return within(b.random, 0, 50*time.Millisecond) })
+		b.disk.Slow(func() time.Duration { return within(b.random, 0, 50*time.Millisecond) })
 		if l := b.present(); l != nil {
 			go func() {
 				ctx, cancel := context.WithTimeout(context.Background(), time.Second)

@@ -32,12 +32,9 @@ type faults struct {
 	// tripping is how many calls are left until the machine's end, 0 for never.
 	tripping int
 	tripped  func()
-	// slow tells the files whose syncs take time: those that no lock is held
-	// over, since virtual time stands still while a lock is waited for.
-	slow  func(name string) bool
-	takes func() time.Duration // nil for no time
-	gate  chan struct{}        // syncs of slow files wait until it is closed
-	lie   func(name string) bool
+	takes    func() time.Duration // of a sync; nil for no time
+	gate     chan struct{}        // syncs wait until it is closed
+	lie      func(name string) bool
 }
 
 type failing struct {
@@ -71,7 +68,7 @@ func (d *Disk) enter(l *life, k Kind, name string) (*life, error) {
 	}
 	var gate chan struct{}
 	var takes time.Duration
-	if k == Sync && d.faults.slow != nil && d.faults.slow(name) {
+	if k == Sync {
 		gate = d.faults.gate
 		if d.faults.takes != nil {
 			takes = d.faults.takes()
@@ -123,15 +120,15 @@ func (l *life) wait(gate chan struct{}, takes time.Duration) error {
 	return nil
 }
 
-// Slow has syncs of the files that of names take what takes says. takes draws
+// Slow has syncs, of files and directories, take what takes says. takes draws
 // under the disk's lock.
-func (d *Disk) Slow(of func(name string) bool, takes func() time.Duration) {
+func (d *Disk) Slow(takes func() time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.faults.slow, d.faults.takes = of, takes
+	d.faults.takes = takes
 }
 
-// Stall has syncs of slow files wait until resume is called.
+// Stall has syncs, of files and directories, wait until resume is called.
 func (d *Disk) Stall() (resume func()) {
 	gate := make(chan struct{})
 	d.mu.Lock()
@@ -187,10 +184,10 @@ func (d *Disk) Trip(calls int, tripped func()) {
 func (d *Disk) Heal() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	slow, takes, lie := d.faults.slow, d.faults.takes, d.faults.lie
+	takes, lie := d.faults.takes, d.faults.lie
 	if d.faults.gate != nil {
 		close(d.faults.gate)
 	}
 	d.faults = newFaults()
-	d.faults.slow, d.faults.takes, d.faults.lie = slow, takes, lie
+	d.faults.takes, d.faults.lie = takes, lie
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"skerry/cluster/disk"
 	"skerry/internal/faultlab/flash"
@@ -217,6 +219,29 @@ func TestAFullDiskTakesWhatFits(t *testing.T) {
 		t.Fatal(err)
 	}
 	create(t, d, "b", "12345678")
+}
+
+func TestAStalledDiskSyncsNeitherFilesNorDirectories(t *testing.T) {
+	for name, call := range map[string]func(d *flash.Disk, f disk.File) error{
+		"a file":      func(_ *flash.Disk, f disk.File) error { return f.Sync() },
+		"a directory": func(d *flash.Disk, _ disk.File) error { return d.SyncDir("dir") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := flash.New(1)
+				f := create(t, d, "dir/a", "one")
+				d.Slow(func() time.Duration { return time.Second })
+				time.AfterFunc(time.Minute, d.Stall())
+				start := time.Now()
+				if err := call(d, f); err != nil {
+					t.Fatal(err)
+				}
+				if took := time.Since(start); took != time.Minute+time.Second {
+					t.Errorf("it took %s, want the stall of a minute and the second of its own", took)
+				}
+			})
+		})
+	}
 }
 
 func TestALyingDiskSyncsNothing(t *testing.T) {
