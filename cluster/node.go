@@ -38,6 +38,7 @@ type Node struct {
 	filter   *transport.Filter
 	gossip   gossip.Gossip
 	raft     *raft.Raft
+	endRaft  func() raft.Future // shuts raft down, once, and with it all that waits for it
 	notify   chan bool
 	replica  *replica
 	election election
@@ -198,11 +199,12 @@ func open(cfg Config) (node *Node, err error) {
 		}
 		return nil, fmt.Errorf("start from %s: %w: if it is damaged, %s", cfg.Dir, err, anew)
 	}
+	n.endRaft = sync.OnceValue(n.raft.Shutdown)
 	n.filter.Watch(n.raft)
 	n.replica.borrows.lend = n.lend
 	n.replica.alone = func() bool { return len(n.otherServers()) == 0 }
 	n.replica.started(n.logs.Snapshots.DropOlder, n.keepLog)
-	undo = append(undo, func() error { return n.raft.Shutdown().Error() })
+	undo = append(undo, func() error { return n.endRaft().Error() })
 	if err = n.beginAlone(); err != nil {
 		return nil, err
 	}
@@ -220,6 +222,11 @@ func open(cfg Config) (node *Node, err error) {
 	n.whereabouts.begin(n.gossip)
 	return n, nil
 }
+
+// stopPatience is how long a node that stops waits for the entries that are
+// under way. Where the others take none, as on full disks, they would be under way
+// for as long as it leads: then raft is shut down, and their fate is not known.
+const stopPatience = 2 * time.Second
 
 // Run takes part in the site until ctx is done, and runs duties while this
 // node leads. It returns an error only when the node cannot go on: then the
@@ -264,8 +271,12 @@ func (n *Node) run(ctx context.Context, failing <-chan struct{}, duties []Duty) 
 		wg.Go(func() { work(inner) })
 	}
 	n.network.Serve(n.serve)
-	defer wg.Wait()
-	defer cancel()
+	defer func() {
+		cancel()
+		late := time.AfterFunc(stopPatience, func() { n.endRaft() })
+		defer late.Stop()
+		wg.Wait()
+	}()
 	select {
 	case <-failing:
 	case <-ctx.Done():
@@ -305,7 +316,7 @@ func (n *Node) Close() error {
 			}
 		}()
 		n.replica.endWriting() // also of a node that never ran
-		err = errors.Join(n.gossip.Close(), n.raft.Shutdown().Error())
+		err = errors.Join(n.gossip.Close(), n.endRaft().Error())
 		close(drained)
 		err = errors.Join(err, n.filter.Close(), n.network.Close())
 		n.work.close()

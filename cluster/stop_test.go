@@ -2,11 +2,13 @@ package cluster_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"skerry/cluster"
+	"skerry/fsm"
 	"skerry/internal/clustertest"
 )
 
@@ -47,5 +49,51 @@ func TestANodeThatWinsAnElectionWhileItStopsComesToItsEnd(t *testing.T) {
 		}
 		lead.Start(3)
 		next.Start(3)
+	})
+}
+
+// Full nodes take no entries that do not fit into what their logs have taken of
+// the disk, and go on answering heartbeats: what their leader has proposed is under
+// way for as long as it leads.
+func TestALeaderStopsWhileAProposalIsUnderWayThatNobodyTakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := clustertest.Open(t, 3, nil)
+		s.Agree()
+		for _, m := range s.Up() {
+			if err := m.Disk.Remove("reserve"); err != nil {
+				t.Fatal(err)
+			}
+			m.LeaveRoom(0)
+		}
+		s.Wait("full disks", func() bool {
+			for _, m := range s.Up() {
+				if m.Status().Disk.State != "full" {
+					return false
+				}
+			}
+			return true
+		})
+		lead := s.Leader()
+		for tries := 0; ; tries++ {
+			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+			_, err := lead.Propose(ctx, fsm.CutCommand{})
+			cancel()
+			if errors.Is(err, cluster.ErrUnknown) {
+				break // it is under way
+			}
+			if err != nil || tries == 2000 {
+				t.Fatalf("proposal %d ended with %v, want one that nobody takes", tries, err)
+			}
+		}
+		start := time.Now()
+		lead.Stop()
+		if took := time.Since(start); took > 10*time.Second {
+			t.Errorf("it took %s to stop, want 10 s at most", took)
+		}
+		for _, m := range s.Nodes {
+			m.Disk.SetCapacity(0)
+		}
+		lead.Start(3)
+		s.Agree()
 	})
 }
