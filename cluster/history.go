@@ -109,13 +109,44 @@ func joined(a, b fsm.Cut) fsm.Cut {
 	return a
 }
 
-// decodedCache keeps the last segment that was read whole: pages in seq order
-// come from the same one again and again.
+// maxDecoded bounds the segments that are kept decoded beside the one that was read
+// last, in bytes.
+const maxDecoded = 2 << 20
+
+// decodedCache keeps segments that were read whole lately: pages in seq order come
+// from the same ones again and again, and small ones share a page.
 type decodedCache struct {
-	turn  turn // held while decoding, so that one is decoded at a time; guards all
+	turn turn      // held while decoding, so that one is decoded at a time; guards all
+	kept []decoded // by when they were read, the latest last
+}
+
+// decoded are the rows of a segment in seq order.
+type decoded struct {
 	cut   fsm.Cut
 	rows  *fsm.Rows
 	names *fsm.Names
+}
+
+// find returns a segment's rows, and counts it as read last. The caller has the turn.
+func (c *decodedCache) find(cut fsm.Cut) (d decoded, ok bool) {
+	i := slices.IndexFunc(c.kept, func(d decoded) bool { return d.cut == cut })
+	if i < 0 {
+		return d, false
+	}
+	d = c.kept[i]
+	c.kept = append(slices.Delete(c.kept, i, i+1), d)
+	return d, true
+}
+
+// keep takes a segment's rows in, and lets go of those read longest ago. The caller
+// has the turn.
+func (c *decodedCache) keep(d decoded) {
+	room, first := maxDecoded, len(c.kept)
+	for first > 0 && c.kept[first-1].rows.Bytes() <= room {
+		first--
+		room -= c.kept[first].rows.Bytes()
+	}
+	c.kept = append(slices.Delete(c.kept, 0, first), d)
 }
 
 // rows returns a part's rows in seq order; they are shared.
@@ -126,8 +157,8 @@ func (r *replica) rows(p part) (rows *fsm.Rows, names *fsm.Names, err error) {
 	c := &r.decoded
 	c.turn.Lock()
 	defer c.turn.Unlock()
-	if c.rows != nil && c.cut == p.cut {
-		return c.rows, c.names, nil
+	if d, ok := c.find(p.cut); ok {
+		return d.rows, d.names, nil
 	}
 	err = r.withSegment(fsm.Readings, p.cut, func(seg *segment.Segment) error {
 		rows, names, err = seg.All()
@@ -136,7 +167,7 @@ func (r *replica) rows(p part) (rows *fsm.Rows, names *fsm.Names, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	c.cut, c.rows, c.names = p.cut, rows, names
+	c.keep(decoded{p.cut, rows, names})
 	return rows, names, nil
 }
 
@@ -145,6 +176,9 @@ func (r *replica) after(ctx context.Context, after fsm.Seq, limit int) ([]fsm.Re
 	h := r.history(fsm.Readings, after+1)
 	after = max(after, h.kept-1)
 	var out []fsm.Reading
+	if last := h.head.Last(); last > after {
+		out = make([]fsm.Reading, 0, min(fsm.Seq(limit), last-after))
+	}
 	take := func(rows *fsm.Rows, names *fsm.Names, until fsm.Seq) {
 		i := 0
 		if after+1 > rows.First {

@@ -71,3 +71,26 @@ func TestPagesOfAHistoryAreItsSortedReadings(t *testing.T) {
 		}
 	})
 }
+
+func TestSmallFilesOfAPageAreReadOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := clustertest.Open(t, 3, nil)
+		_ = oneFile(t, s)
+		post(t, s, 3, 3)
+		s.Leader().MustPropose(&fsm.CutCommand{})
+		m := s.Nodes[0]
+		second := "segments/readings/" + fileName(4, 6)
+		s.Wait("file", func() bool { return slices.Contains(m.Disk.Names("segments/"), second) })
+		history(t, m, cluster.Local)
+		history(t, m, cluster.Local)
+		for _, name := range m.Disk.Names("segments/readings/") { // a read of it would tell
+			m.Disk.Corrupt(name, 100, 3)
+		}
+		if got := history(t, m, cluster.Local); len(got) != 6 {
+			t.Errorf("%d readings, want 6", len(got))
+		}
+		if found := m.Status().Scrub.Found; found != 0 {
+			t.Errorf("%d files were read again", found)
+		}
+	})
+}

@@ -82,14 +82,14 @@ func TestAReadThatMeetsRotHasItRepaired(t *testing.T) {
 		s := clustertest.Open(t, 3, nil)
 		name := oneFile(t, s)
 		m := s.Nodes[1]
-		m.Disk.Corrupt(name, int64(len(content(t, m, name))/4), 3)
+		m.Disk.Corrupt(name, 100, 3)
 		view, err := m.View(t.Context(), cluster.Local)
 		if err != nil {
 			t.Fatal(err)
 		}
 		s.Wait("all readings", func() bool {
 			got, err := view.After(t.Context(), 0, 3)
-			return err == nil && len(got) == 3
+			return err == nil && len(got) == 3 && m.Status().Scrub.Found == 1
 		})
 		wantCount(t, s, 3)
 	})
