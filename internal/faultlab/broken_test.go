@@ -170,7 +170,7 @@ func site(tb testing.TB, bin string, mode faultlab.Mode, seed uint64) (r faultla
 	result := filepath.Join(tb.TempDir(), "report.json")
 	cmd := exec.Command(bin, "-test.run", "^TestSite$", "-test.timeout", "10m", "-faults.seed", fmt.Sprint(seed),
 		"-faults.hours", "1", "-faults.mode", string(mode), "-faults.report", result)
-	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
+	cmd.Env = faultlab.Environ()
 	text, err := cmd.CombinedOutput()
 	b, readErr := os.ReadFile(result)
 	if readErr != nil {

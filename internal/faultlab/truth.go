@@ -40,10 +40,9 @@ type truth struct {
 
 	violations []string
 	broken     chan struct{} // closed at the first
-	nextID     uint64
-	messages   map[uint64]*message // by the id of each of its readings
-	seen       map[fsm.Seq]uint64  // the id of the reading at a seq, as it was read first
-	where      map[uint64]fsm.Seq  // its inverse
+	messages   []*message    // by the id of each of its readings; 0 is nobody's
+	seen       []uint64      // by seq, the id of the reading there, as it was read first; 0 for none yet
+	where      []fsm.Seq     // by id, its inverse
 	lastAcked  fsm.Seq
 	lastSeen   fsm.Seq
 	digests    map[string]string // by index, as told first
@@ -53,8 +52,8 @@ type truth struct {
 
 func newTruth(s *site) *truth {
 	return &truth{
-		s: s, broken: make(chan struct{}), nextID: 1, messages: map[uint64]*message{}, seen: map[fsm.Seq]uint64{},
-		where: map[uint64]fsm.Seq{}, digests: map[string]string{}, frames: map[fsm.Seq][32]byte{}, holders: map[string]holding{},
+		s: s, broken: make(chan struct{}), messages: make([]*message, 1), seen: make([]uint64, 1), where: make([]fsm.Seq, 1),
+		digests: map[string]string{}, frames: map[fsm.Seq][32]byte{}, holders: map[string]holding{},
 	}
 }
 
@@ -91,10 +90,9 @@ func (t *truth) isBroken() bool {
 func (t *truth) sends(n int) *message {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	m := &message{first: t.nextID, n: n, created: time.Now()}
-	t.nextID += uint64(n)
-	for i := range n {
-		t.messages[m.first+uint64(i)] = m
+	m := &message{first: uint64(len(t.messages)), n: n, created: time.Now()}
+	for range n { // so that the three have the same length: no site has more seqs than readings
+		t.messages, t.seen, t.where = append(t.messages, m), append(t.seen, 0), append(t.where, 0)
 	}
 	return m
 }
@@ -122,7 +120,7 @@ func (t *truth) refuses(m *message) {
 	defer t.mu.Unlock()
 	m.fate = refused
 	for i := range uint64(m.n) {
-		if seq, ok := t.where[m.first+i]; ok {
+		if seq := t.where[m.first+i]; seq > 0 {
 			t.violated("reading %d was refused for certain and is at seq %d", m.first+i, seq)
 		}
 	}
@@ -131,21 +129,22 @@ func (t *truth) refuses(m *message) {
 // saw checks that a seq has one reading for ever and a reading one seq. The
 // caller holds mu.
 func (t *truth) saw(who string, seq fsm.Seq, id uint64) {
-	if was, ok := t.seen[seq]; ok {
-		if was != id {
-			t.violated("%s has reading %d at seq %d, where reading %d was read before", who, id, seq, was)
-		}
-		return
-	}
-	if at, ok := t.where[id]; ok {
-		t.violated("%s has reading %d at seq %d and it is at seq %d: it is stored twice", who, id, seq, at)
-		return
-	}
-	m := t.messages[id]
 	switch {
-	case m == nil:
+	case id == 0 || id >= uint64(len(t.messages)):
 		t.violated("%s has reading %d at seq %d, which nobody sent", who, id, seq)
-	case m.fate == refused:
+		return
+	case seq == 0 || uint64(seq) >= uint64(len(t.messages)):
+		t.violated("%s has reading %d at seq %d, and %d were sent", who, id, seq, len(t.messages)-1)
+		return
+	case t.seen[seq] == id:
+		return
+	case t.seen[seq] != 0:
+		t.violated("%s has reading %d at seq %d, where reading %d was read before", who, id, seq, t.seen[seq])
+		return
+	case t.where[id] != 0:
+		t.violated("%s has reading %d at seq %d and it is at seq %d: it is stored twice", who, id, seq, t.where[id])
+		return
+	case t.messages[id].fate == refused:
 		t.violated("%s has reading %d at seq %d, which was refused for certain", who, id, seq)
 	}
 	t.seen[seq], t.where[id] = id, seq
@@ -177,7 +176,7 @@ func (t *truth) floor() fsm.Seq {
 func (t *truth) known() uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.nextID - 1
+	return uint64(len(t.messages)) - 1
 }
 
 // digest takes what a node says of its state.
@@ -203,7 +202,7 @@ func (t *truth) whole(who string, last fsm.Seq) {
 	if last < t.lastSeen {
 		t.violated("%s has %d readings, and seq %d was read or acknowledged before", who, last, t.lastSeen)
 	}
-	for _, m := range t.messages {
+	for _, m := range t.messages[1:] {
 		if m.fate == acked && m.seq+fsm.Seq(m.n)-1 > last {
 			t.violated("%s lacks reading %d, acknowledged with seq %d", who, m.first, m.seq)
 			return

@@ -26,7 +26,7 @@ func (c *conductor) site(ctx context.Context, seed uint64) faultlab.Report {
 	cmd := exec.CommandContext(ctx, c.bin, "-test.run", "^TestSite$", "-test.timeout", "0",
 		"-faults.seed", fmt.Sprint(seed), "-faults.hours", fmt.Sprint(c.each), "-faults.mode", c.mode,
 		"-faults.out", c.out, "-faults.report", result)
-	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
+	cmd.Env = faultlab.Environ()
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) } // with all its stacks
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output

@@ -31,7 +31,9 @@ type End struct {
 	id       raft.ServerID
 	address  raft.ServerAddress
 	consumer chan raft.RPC
-	closed   chan struct{}
+	life     context.Context // done when the end is closed
+	closed   <-chan struct{} // life's
+	end      context.CancelFunc
 	once     sync.Once
 
 	mu        sync.Mutex
@@ -55,7 +57,7 @@ func (e *End) Serve(h transport.Handler) {
 // Close is transport.Network's.
 func (e *End) Close() error {
 	e.once.Do(func() {
-		close(e.closed)
+		e.end()
 		e.net.mu.Lock()
 		defer e.net.mu.Unlock()
 		if e.net.ends[e.address] == e {
@@ -156,15 +158,8 @@ func (e *End) answer(ctx context.Context, method string, body []byte) ([]byte, e
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	stop := make(chan struct{})
-	defer close(stop)
-	go func() {
-		select {
-		case <-e.closed:
-			cancel()
-		case <-stop:
-		}
-	}()
+	stop := context.AfterFunc(e.life, cancel)
+	defer stop()
 	b, err := h(ctx, method, body)
 	return b, remote(err)
 }

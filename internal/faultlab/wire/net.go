@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"context"
 	"hash/fnv"
 	"math/rand/v2"
 	"sync"
@@ -57,7 +58,9 @@ func New(seed uint64) *Net {
 // Join adds a server at an address; one that was there before hears nothing any
 // more.
 func (n *Net) Join(id raft.ServerID, address raft.ServerAddress) *End {
-	e := &End{net: n, id: id, address: address, consumer: make(chan raft.RPC), closed: make(chan struct{})}
+	e := &End{net: n, id: id, address: address, consumer: make(chan raft.RPC)}
+	e.life, e.end = context.WithCancel(context.Background())
+	e.closed = e.life.Done()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.ends[address] = e
