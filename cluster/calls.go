@@ -152,7 +152,7 @@ func (n *Node) dispatch(ctx context.Context, method string, body []byte) ([]byte
 		n.hearClock(body)
 		return json.Marshal(n.standing())
 	case callKnown:
-		return json.Marshal(n.knownOf(raft.ServerID(body)))
+		return json.Marshal(n.tellKnown(ctx, raft.ServerID(body)))
 	case callDigest:
 		return nil, n.serveDigest(body)
 	case callLeave:

@@ -37,9 +37,14 @@ const (
 // known is what a server knows of another one.
 type known struct {
 	fsm.Seen
-	Term  uint64 `json:"term"`
-	Last  uint64 `json:"last"`  // the last index of the asked one's log
-	Leads bool   `json:"leads"` // the asked one leads in Term, and has begun to
+	logEnd
+	Now   uint64 `json:"term"`  // the asked one's term
+	Leads bool   `json:"leads"` // the asked one leads in that term, and has begun to
+	// Sure: a majority without the other server is in that term too, so nobody
+	// led in a later one.
+	Sure bool `json:"sure"`
+	// earlier: an earlier version answered, which knows nothing.
+	earlier bool
 }
 
 // loadSeen reads seenFile. One that is gone or damaged says nothing; rotten says
@@ -77,7 +82,7 @@ func (n *Node) openSeen() error {
 // knownOf is what this node knows of a server, by its state and what it wrote
 // down before it started.
 func (n *Node) knownOf(id raft.ServerID) known {
-	k := known{Seen: fsm.Seen{ID: string(id)}, Term: n.raft.CurrentTerm()}
+	k := known{Seen: fsm.Seen{ID: string(id)}, logEnd: n.logEnd(), Now: n.raft.CurrentTerm()}
 	for _, list := range [][]fsm.Seen{n.seenBefore, n.replica.seen()} {
 		for _, s := range list {
 			if s.ID == k.ID {
@@ -86,8 +91,18 @@ func (n *Node) knownOf(id raft.ServerID) known {
 		}
 	}
 	if r := n.reign.Load(); r != nil {
-		k.Term, k.Leads = r.term, true
-		k.Last = n.raft.LastIndex()
+		k.Now, k.Leads = r.term, true
+	}
+	return k
+}
+
+// tellKnown is knownOf for a server that asks it of itself.
+func (n *Node) tellKnown(ctx context.Context, id raft.ServerID) known {
+	k := n.knownOf(id)
+	if k.Leads {
+		ctx, cancel := context.WithTimeout(ctx, trustCall)
+		defer cancel()
+		k.Sure = n.confirmTerm(ctx, k.Now, id) == nil
 	}
 	return k
 }

@@ -88,36 +88,46 @@ func (n *Node) confirm() (uint64, error) {
 	// that was acknowledged. (raft's own commit index counts entries that no
 	// state sees.)
 	index := n.replica.appliedIndex()
-	future := n.raft.GetConfiguration()
-	if err := future.Error(); err != nil {
-		return 0, err
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), confirmTimeout)
 	defer cancel()
-	voters, yes := 0, 0
-	servers := future.Configuration().Servers
+	return index, n.confirmTerm(ctx, reign.term, "")
+}
+
+// confirmTerm asks the voters whether they are in this term, which this node
+// leads, until a majority says so; without is not asked and does not count.
+// Errors: ErrNoLeader, ErrClosed.
+func (n *Node) confirmTerm(ctx context.Context, term uint64, without raft.ServerID) error {
+	servers, err := n.servers()
+	if err != nil {
+		return err
+	}
+	voters, asked, yes := 0, 0, 0
 	replies := make(chan bool, len(servers))
 	for _, s := range servers {
 		if s.Suffrage != raft.Voter {
 			continue
 		}
 		voters++
-		if s.ID == n.id.ID {
-			if n.raft.CurrentTerm() == reign.term {
+		switch s.ID {
+		case without:
+			continue
+		case n.id.ID:
+			if n.raft.CurrentTerm() == term {
 				yes++
 			}
 			continue
 		}
 		if !n.work.start(func() {
 			b, err := n.network.Call(ctx, transport.Peer{ID: s.ID, Address: s.Address}, callTerm, nil)
-			replies <- err == nil && len(b) == 8 && binary.LittleEndian.Uint64(b) == reign.term
+			replies <- err == nil && len(b) == 8 && binary.LittleEndian.Uint64(b) == term
 		}) {
-			return 0, ErrClosed
+			return ErrClosed
 		}
+		asked++
 	}
-	for asked := voters - 1; yes <= voters/2; asked-- {
+	for ; yes <= voters/2; asked-- {
 		if asked <= 0 {
-			return 0, fmt.Errorf("%w: a majority did not confirm the term", ErrNoLeader)
+			return fmt.Errorf("%w: a majority did not confirm the term", ErrNoLeader)
 		}
 		select {
 		case ok := <-replies:
@@ -125,10 +135,10 @@ func (n *Node) confirm() (uint64, error) {
 				yes++
 			}
 		case <-ctx.Done():
-			return 0, fmt.Errorf("%w: a majority did not confirm the term in time", ErrNoLeader)
+			return fmt.Errorf("%w: a majority did not confirm the term in time", ErrNoLeader)
 		}
 	}
-	return index, nil
+	return nil
 }
 
 // View returns a view at consistency c; it waits for what c promises.

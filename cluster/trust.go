@@ -2,10 +2,7 @@ package cluster
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -26,21 +23,6 @@ type trust struct {
 	held   uint64 // the last index of its log and snapshots when it started
 	damage string // why entries that it acknowledged may be missing; "" for none
 }
-
-// council is what the others answered in one round of asking.
-type council struct {
-	voters   int   // of the configuration, this node included where it is one
-	answered int   // voters that answered, and this node where it is one
-	leader   known // the leader of the newest term that answered; zero without one
-	told     known // the most that anybody knows of this node
-}
-
-// majority: whatever the site holds of this node, one of those that answered
-// knows it.
-func (c *council) majority() bool { return c.answered > c.voters/2 }
-
-// all: nobody is left who could know more.
-func (c *council) all() bool { return c.majority() && c.answered == c.voters }
 
 // beginApart has a node that was in a site before ask the others first.
 func (n *Node) beginApart() error {
@@ -87,44 +69,27 @@ func (n *Node) beginAlone() error {
 
 // earnTrust lets a starting node take part. It first hears from the others
 // whether its data directory is the newest of this server; then it counts this
-// start and takes entries; and it votes when it holds what a leader held after
-// the start. Without a leader it votes when all other voters know of no later
-// start, or after the profile's patience a majority; unless its log is damaged:
-// it may have acknowledged what only a leader can tell.
+// start and takes entries; and it votes in all elections when it holds what a
+// leader held after the start. Before that it votes only for what is at least as
+// up to date as all that the others told it of, and in terms that none of them
+// knew of yet: what it acknowledged, and whom it voted for, its directory may not
+// know. One with a damaged log does not vote before at all.
 func (n *Node) earnTrust(ctx context.Context) {
-	began := time.Now()
-	var target known // the leader that is to be caught up with
+	began, waits := time.Now(), false
+	e := electorate{heard: map[raft.ServerID]uint64{}}
 	for n.filter.Stance() != transport.Whole {
 		c := n.ask(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		var err error
-		if n.filter.Stance() == transport.Apart { // what is known later may be of this start
-			err = n.trust.refuse(&c.told, n.generation())
+		waited := time.Since(began)
+		enough := c.enough(waited, n.profile.patience)
+		if !enough && !c.leader.Sure && waited >= n.profile.patience && c.majority() && !waits {
+			waits = true
+			n.log.Warn("waits for another voter: what the others hold does not show whether this directory is the newest of this node; start the one that is away",
+				"answered", len(c.answered), "voters", len(c.voters), "goes on after", copyPatience)
 		}
-		alone := !c.leader.Leads && (c.all() || c.majority() && time.Since(began) >= n.profile.patience)
-		switch {
-		case err != nil:
-		case n.filter.Stance() == transport.Apart && (alone || c.leader.Leads):
-			if err = n.raiseGeneration(); err == nil {
-				n.filter.Take(transport.Convalescent)
-			}
-			if n.trust.damage != "" {
-				n.log.Warn("the log is damaged: this node neither votes nor leads until it holds again what the site has", "reason", n.trust.damage)
-			}
-		}
-		if c.leader.Leads && c.leader.Term > target.Term && c.leader.Term >= n.raft.CurrentTerm() {
-			target = c.leader
-		}
-		if err == nil && n.filter.Stance() == transport.Convalescent {
-			held := n.filter.Agreed()
-			caughtUp := target.Leads && held.Term == target.Term && held.Last >= target.Last
-			if caughtUp || (alone && n.trust.damage == "") {
-				err = n.becomeWhole()
-			}
-		}
-		switch {
+		switch err := n.takePart(&c, &e, enough); {
 		case disk.IsFull(err): // it counts as down until there is room
 			if pause(ctx, roomEvery) != nil {
 				return
@@ -137,6 +102,36 @@ func (n *Node) earnTrust(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// takePart takes the next steps that an answer of the others allows.
+func (n *Node) takePart(c *council, e *electorate, enough bool) error {
+	if n.filter.Stance() == transport.Apart { // what is known later may be of this start
+		if err := n.trust.refuse(&c.told, n.generation()); err != nil {
+			return err
+		}
+		if !enough && !c.leader.Sure {
+			return nil
+		}
+		if err := n.raiseGeneration(); err != nil {
+			return err
+		}
+		n.filter.Take(transport.Convalescent)
+		if n.trust.damage != "" {
+			n.log.Warn("the log is damaged: this node neither votes nor leads until it holds again what the site has", "reason", n.trust.damage)
+		}
+	}
+	sound := n.trust.damage == ""
+	if enough && sound {
+		n.filter.VoteAbove(e.floor(c))
+	}
+	switch {
+	case sound && n.raft.State() == raft.Leader, // elected above the floor
+		sound && enough && c.earlier, // nobody can say more
+		e.caughtUp(c, n.filter.Agreed(), n.raft.CurrentTerm()):
+		return n.becomeWhole()
+	}
+	return nil
 }
 
 // refuse is why a directory must not take part of which others know that much.
@@ -166,80 +161,4 @@ func (n *Node) becomeWhole() error {
 	}
 	n.filter.Take(transport.Whole)
 	return nil
-}
-
-// ask asks all servers of the configuration, and all of the site that gossip
-// knows, what they know of this node. It returns when a leader has answered, or
-// all have or are late.
-func (n *Node) ask(ctx context.Context) (c council) {
-	ctx, cancel := context.WithTimeout(ctx, min(n.profile.heartbeat, trustCall))
-	defer cancel()
-	servers, err := n.servers()
-	if err != nil {
-		return c
-	}
-	voter := map[raft.ServerID]bool{}
-	peers := map[raft.ServerID]transport.Peer{}
-	for _, s := range servers {
-		if s.Suffrage == raft.Voter {
-			voter[s.ID] = true
-		}
-		peers[s.ID] = transport.Peer{ID: s.ID, Address: s.Address}
-	}
-	for _, p := range n.sitePeers() { // whose addresses may be newer
-		if id := raft.ServerID(p.ID); p.Alive {
-			peers[id] = transport.Peer{ID: id, Address: raft.ServerAddress(p.Cluster)}
-		}
-	}
-	delete(peers, n.id.ID)
-	c.voters = len(voter)
-	if voter[n.id.ID] {
-		c.answered++
-	}
-	type answer struct {
-		from raft.ServerID
-		known
-		err error
-	}
-	answers := make(chan answer, len(peers))
-	asked := 0
-	for id, p := range peers {
-		if n.work.start(func() {
-			a := answer{from: id}
-			a.known, a.err = n.askKnown(ctx, p)
-			answers <- a
-		}) {
-			asked++
-		}
-	}
-	for range asked {
-		a := <-answers
-		if a.err != nil {
-			continue
-		}
-		if voter[a.from] {
-			c.answered++
-		}
-		c.told.Generation, c.told.Held = max(c.told.Generation, a.Generation), max(c.told.Held, a.Held)
-		if a.Leads && a.Term > c.leader.Term {
-			c.leader = a.known
-			return c
-		}
-	}
-	return c
-}
-
-// askKnown asks one peer what it knows of this node. One of an earlier version
-// knows nothing.
-func (n *Node) askKnown(ctx context.Context, p transport.Peer) (k known, err error) {
-	b, err := n.call(ctx, p, callKnown, []byte(n.id.ID))
-	var remote *transport.RemoteError
-	if errors.As(err, &remote) && strings.Contains(remote.Text, notKnown) {
-		return known{}, nil
-	}
-	if err != nil {
-		return known{}, err
-	}
-	err = json.Unmarshal(b, &k)
-	return k, err
 }

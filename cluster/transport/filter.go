@@ -122,7 +122,7 @@ func (f *Filter) AppendEntries(id raft.ServerID, target raft.ServerAddress, args
 
 // RequestVote is raft.Transport's.
 func (f *Filter) RequestVote(id raft.ServerID, target raft.ServerAddress, args *raft.RequestVoteRequest, resp *raft.RequestVoteResponse) error {
-	if f.muted.Load() || f.Stance() != Whole {
+	if f.muted.Load() || !f.votes(args) {
 		return errNotWhole
 	}
 	return f.Transport.RequestVote(id, target, args, resp)
@@ -130,7 +130,7 @@ func (f *Filter) RequestVote(id raft.ServerID, target raft.ServerAddress, args *
 
 // RequestPreVote is raft.WithPreVote's.
 func (f *Filter) RequestPreVote(id raft.ServerID, target raft.ServerAddress, args *raft.RequestPreVoteRequest, resp *raft.RequestPreVoteResponse) error {
-	if f.muted.Load() || f.Stance() != Whole {
+	if f.muted.Load() || !f.votes(args) {
 		return errNotWhole
 	}
 	return f.Transport.(raft.WithPreVote).RequestPreVote(id, target, args, resp)

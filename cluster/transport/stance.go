@@ -14,7 +14,7 @@ const (
 	// Apart: requests of others wait, and it asks nobody for votes.
 	Apart Stance = iota
 	// Convalescent: it takes entries and snapshots; it neither gives votes nor
-	// asks for any.
+	// asks for any, but above a Floor that was set.
 	Convalescent
 	// Whole: it takes part in everything.
 	Whole
@@ -23,6 +23,35 @@ const (
 // errNotWhole is the answer to what only a whole server does. (Its words must
 // not be those by which raft knows a server without pre-votes.)
 var errNotWhole = errors.New("this server does not vote until it holds again what it may have lost")
+
+// Floor is what a candidate has to be above for a convalescent server to take
+// part in its election, its own candidacy included.
+type Floor struct {
+	// Term is one in which the server may have voted without knowing it now: it
+	// votes in later ones only.
+	Term uint64
+	// LogTerm and LogIndex are the end of a log that holds all that the server
+	// may have acknowledged: a candidate's is to be at least as up to date
+	// (Raft paper, section 5.4.1).
+	LogTerm, LogIndex uint64
+}
+
+// holds reports whether a log with that end is at least as up to date.
+func (f *Floor) holds(term, index uint64) bool {
+	return f != nil && (term > f.LogTerm || term == f.LogTerm && index >= f.LogIndex)
+}
+
+// allows reports whether a convalescent server may take part in the election
+// that the request is for. A pre-vote binds nobody, so its term is no matter.
+func (f *Floor) allows(command any) bool {
+	switch req := command.(type) {
+	case *raft.RequestVoteRequest:
+		return f.holds(req.LastLogTerm, req.LastLogIndex) && req.Term > f.Term
+	case *raft.RequestPreVoteRequest:
+		return f.holds(req.LastLogTerm, req.LastLogIndex)
+	}
+	return false
+}
 
 // Agreed is how far a server's log is known to be a leader's.
 type Agreed struct {
@@ -36,7 +65,8 @@ type stance struct {
 	now    Stance
 	met    chan struct{} // closed when the server is no longer Apart
 	agreed Agreed
-	ended  bool // no goroutine starts any more
+	floor  *Floor // nil: no votes
+	ended  bool   // no goroutine starts any more
 }
 
 // Take sets the stance. A server never goes back to Apart.
@@ -50,6 +80,21 @@ func (f *Filter) Take(s Stance) {
 		close(f.stance.met)
 	}
 	f.stance.now = s
+}
+
+// VoteAbove has a convalescent server take part in elections above a floor.
+func (f *Filter) VoteAbove(floor Floor) {
+	f.stance.mu.Lock()
+	defer f.stance.mu.Unlock()
+	f.stance.floor = &floor
+}
+
+// votes reports whether the server takes part in the election that the request
+// is for.
+func (f *Filter) votes(command any) bool {
+	f.stance.mu.Lock()
+	defer f.stance.mu.Unlock()
+	return f.stance.now == Whole || f.stance.now == Convalescent && f.stance.floor.allows(command)
 }
 
 // Stance is how far the server takes part.
@@ -91,8 +136,14 @@ func (f *Filter) spare(rpc *raft.RPC) (answered bool) {
 	}
 	switch rpc.Command.(type) {
 	case *raft.RequestVoteRequest:
+		if f.votes(rpc.Command) {
+			return false
+		}
 		rpc.Respond(&raft.RequestVoteResponse{RPCHeader: f.header(""), Term: f.term()}, nil)
 	case *raft.RequestPreVoteRequest:
+		if f.votes(rpc.Command) {
+			return false
+		}
 		rpc.Respond(&raft.RequestPreVoteResponse{RPCHeader: f.header(""), Term: f.term()}, nil)
 	case *raft.TimeoutNowRequest:
 		rpc.Respond(nil, errNotWhole)

@@ -84,6 +84,42 @@ func TestAConvalescentServerTakesEntriesAndHasNoVote(t *testing.T) {
 	})
 }
 
+func TestAConvalescentServerVotesAboveItsFloor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := transport.NewFilter(newInner(), nil)
+		defer func() { _ = f.Close() }()
+		f.Take(transport.Apart)
+		f.Take(transport.Convalescent)
+		f.VoteAbove(transport.Floor{Term: 8, LogTerm: 5, LogIndex: 70})
+		for _, c := range []struct {
+			name                 string
+			term, logTerm, index uint64
+			vote, preVote        bool
+		}{
+			{"all that is known", 9, 5, 70, true, true},
+			{"a later log", 9, 6, 10, true, true},
+			{"an entry less", 9, 5, 69, false, false},
+			{"an older log", 9, 4, 99, false, false},
+			{"a term in which it may have voted", 8, 5, 70, false, true},
+		} {
+			vote := &raft.RequestVoteRequest{Term: c.term, LastLogTerm: c.logTerm, LastLogIndex: c.index}
+			pre := &raft.RequestPreVoteRequest{Term: c.term, LastLogTerm: c.logTerm, LastLogIndex: c.index}
+			if _, err, asked := answered(f, vote, &raft.RequestVoteResponse{}); err != nil || asked != c.vote {
+				t.Errorf("%s: asked for a vote, raft is asked: %t (%v), want %t", c.name, asked, err, c.vote)
+			}
+			if _, err, asked := answered(f, pre, &raft.RequestPreVoteResponse{}); err != nil || asked != c.preVote {
+				t.Errorf("%s: asked for a pre-vote, raft is asked: %t (%v), want %t", c.name, asked, err, c.preVote)
+			}
+			if err := f.RequestVote("b.1", "b:1", vote, &raft.RequestVoteResponse{}); errors.Is(err, transport.ErrNotWhole) == c.vote {
+				t.Errorf("%s: it asks for votes: %v, want %t", c.name, err, c.vote)
+			}
+			if err := f.RequestPreVote("b.1", "b:1", pre, &raft.RequestPreVoteResponse{}); errors.Is(err, transport.ErrNotWhole) == c.preVote {
+				t.Errorf("%s: it asks for pre-votes: %v, want %t", c.name, err, c.preVote)
+			}
+		}
+	})
+}
+
 func TestRequestsWaitWhileAServerIsApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := transport.NewFilter(newInner(), nil)

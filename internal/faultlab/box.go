@@ -49,7 +49,8 @@ type box struct {
 	// victim is set when its disk was wiped, rotted or replaced by an old one:
 	// of a minority of the boxes until all is whole again.
 	victim bool
-	image  flash.Image // of its disk, some epochs ago; nil for none
+	// image is of its disk, some epochs ago; nextImage is a newer one.
+	image, nextImage flash.Image
 }
 
 // life is one process.

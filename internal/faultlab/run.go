@@ -81,7 +81,6 @@ func (s *site) epoch(ctx context.Context, number int) {
 		load.Go(func() { s.registers(loading, number, i) })
 	}
 	s.chooseVictims(r)
-	s.oldCard(ctx, r)
 	rough, end := context.WithTimeout(ctx, within(r, roughLeast, roughMost))
 	go func() {
 		select {

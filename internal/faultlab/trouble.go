@@ -47,6 +47,7 @@ var troubles = map[Mode][]trouble{
 		{"clock jump", 5, clockJump},
 		{"clock drift", 3, clockDrift},
 		{"wiped card", 2, wipe},
+		{"old card", 2, oldCard},
 		{"cloud away", 4, cloudAway},
 		{"cloud fails", 4, cloudFails},
 	},

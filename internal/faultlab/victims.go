@@ -1,7 +1,6 @@
 package faultlab
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -37,7 +36,9 @@ func (s *site) lose(r *rand.Rand) *box {
 	return b
 }
 
-// takeImages copies the disks of some boxes, as a person does to a card.
+// takeImages copies the disks of some boxes, as a person does to a card. The image
+// that is put back is older than the last time at which all was whole: one of that
+// very moment is believed, where the only other node that is up stopped then too.
 func (s *site) takeImages(r *rand.Rand) {
 	for _, b := range s.boxes {
 		if r.IntN(2) == 0 {
@@ -45,7 +46,7 @@ func (s *site) takeImages(r *rand.Rand) {
 		}
 		im := b.disk.Image()
 		b.mu.Lock()
-		b.image = im
+		b.image, b.nextImage = b.nextImage, im
 		b.mu.Unlock()
 	}
 }
@@ -57,27 +58,18 @@ func wipe(s *site, r *rand.Rand) (string, func(), time.Duration) {
 	return fmt.Sprintf("%s for %s", b.name, d), nil, 0
 }
 
-// oldCardIn is in how many epochs once a card is replaced by an old one.
-const oldCardIn = 3
-
-// oldCard puts back what a box's disk held some epochs ago, under load and with
-// the others up, and waits until it is out or whole. While one of the others is
-// away too, a node that has started asks a majority, which it is one of: an old
-// card may then be believed.
-func (s *site) oldCard(ctx context.Context, r *rand.Rand) {
+// oldCard puts back what a box's disk held some epochs ago; a wiped one where no
+// image was made of a victim's.
+func oldCard(s *site, r *rand.Rand) (string, func(), time.Duration) {
 	i := slices.IndexFunc(s.victims, func(b *box) bool { return b.image != nil })
-	if i < 0 || r.IntN(oldCardIn) > 0 {
-		return
+	if i < 0 {
+		return wipe(s, r)
 	}
 	b, d := s.victims[i], downFor(r)
 	b.mu.Lock()
 	b.victim = true
 	b.mu.Unlock()
-	sleep(ctx, within(r, 0, 30*time.Second))
-	s.trace.add("FAULT", "old card: %s for %s", b.name, d)
-	s.faults.add("old card")
 	b.cut(flash.Tear{Lost: 1, Block: 512}, d)
 	b.disk.Put(b.image)
-	sleep(ctx, d)
-	s.settle(ctx)
+	return fmt.Sprintf("%s for %s", b.name, d), nil, 0
 }
