@@ -33,7 +33,10 @@ func TestErasedReadingsAreInNoAnswer(t *testing.T) {
 				m.MustPropose(&fsm.CutCommand{})
 			}
 		}
+		m.LeaveRoom(100) // so that the files are not rewritten yet
+		site.Wait("a short disk", func() bool { return m.Status().Disk.State != "ok" })
 		m.MustPropose(fsm.EraseCommand{Device: "gone"})
+		m.Disk.SetCapacity(0)
 		for i := range after {
 			m.MustPropose(clustertest.Reading(t, "gone", "t", int64(2*i+1), 2))
 		}
@@ -47,6 +50,9 @@ func TestErasedReadingsAreInNoAnswer(t *testing.T) {
 			if err != nil || len(page.Readings) != after {
 				t.Errorf("descending %t: %d readings (%v), want %d", descending, len(page.Readings), err, after)
 			}
+		}
+		if list, err := view.After(ctx, 0, 1000); err != nil || len(list) != before+after {
+			t.Errorf("in the order of seqs there are %d readings (%v), want %d", len(list), err, before+after)
 		}
 		w, err := view.Windows(ctx, cluster.WindowQuery{Device: "gone", Resource: "t", To: 1000, Step: cluster.MinStep, Aggregate: cluster.Count, Limit: 9})
 		if err != nil || len(w.Windows) != 1 || w.Windows[0].Count != after {

@@ -205,6 +205,28 @@ func TestARunGoesOnAfterItsRunnerIsKilledTwice(t *testing.T) {
 	})
 }
 
+// The newest readings may all be erased: there is no page that reaches the last
+// seq.
+func TestTheClockClosesAWindowAlsoWhereTheNewestReadingsAreErased(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newModel(t)
+		m.must(fsm.RaiseLevel{Level: fsm.NewestLevel})
+		newCrew(m, "n1")
+		m.create("hot", count(t, "pump", "pressure", "> 10", 10*time.Second, "stats/hot"))
+		time.Sleep(time.Second)
+		m.post("pump", "pressure", 11)
+		m.post("gone", "pressure", 11)
+		m.must(fsm.EraseCommand{Device: "gone"})
+		time.Sleep(time.Minute)
+		if got := emitted(t, m, "hot"); len(got) != 1 || got[0].Count != 1 {
+			t.Errorf("emitted %+v, want one window with one reading", got)
+		}
+		m.post("gone", "pressure", 11)
+		m.must(fsm.EraseCommand{Device: "gone"})
+		matchRecount(t, m, "hot")
+	})
+}
+
 func TestARunnerOfAnOldAttemptChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newModel(t)

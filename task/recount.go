@@ -89,8 +89,8 @@ func scan(ctx context.Context, h History, after, last fsm.Seq, each func(*fsm.Re
 		if err != nil {
 			return err
 		}
-		if len(page) == 0 {
-			return fmt.Errorf("history ends at seq %d, before %d", after, last)
+		if len(page) == 0 { // the rest is erased
+			return nil
 		}
 		for i := range page {
 			if page[i].Seq > last {

@@ -36,6 +36,8 @@ type Plans interface {
 
 // History is all readings in seq order.
 type History interface {
+	// After leaves out what was erased, and dropped: where it gives fewer than
+	// limit there are no others.
 	After(ctx context.Context, after fsm.Seq, limit int) ([]fsm.Reading, error)
 	Last(s fsm.Stream) fsm.Seq
 }

@@ -226,9 +226,14 @@ func (v view) Last(fsm.Stream) fsm.Seq {
 func (v view) After(_ context.Context, after fsm.Seq, limit int) ([]fsm.Reading, error) {
 	v.m.mu.Lock()
 	defer v.m.mu.Unlock()
-	rows := v.m.present()
-	rows = rows[min(int(after), len(rows)):]
-	return rows[:min(limit, len(rows))], nil
+	erased, _ := v.m.state.Erasures()
+	var page []fsm.Reading
+	for _, r := range v.m.present() {
+		if r.Seq > after && len(page) < limit && !erased.Erased(fsm.Readings, r.Device, r.Seq) {
+			page = append(page, r)
+		}
+	}
+	return page, nil
 }
 
 // crew is the runners and the scheduler of a site of several nodes.

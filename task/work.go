@@ -100,11 +100,15 @@ func (w *work) step(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	last := view.Last(fsm.Readings)
 	page, err := view.After(ctx, w.read, readPage)
 	if err != nil {
 		return false, fmt.Errorf("read after seq %d: %w", w.read, err)
 	}
 	full := w.take(page)
+	if !full && len(page) < readPage { // what is not in it is erased
+		w.read = max(w.read, last)
+	}
 	if err := w.look(ctx); err != nil {
 		return false, err
 	}
