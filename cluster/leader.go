@@ -123,6 +123,8 @@ func (n *Node) watchLeader(ctx context.Context) {
 	})
 	n.raft.RegisterObserver(o)
 	defer n.raft.DeregisterObserver(o)
+	// Who waits since before may have missed a leader that was found before.
+	n.leadChanged.notify()
 	for {
 		select {
 		case <-ctx.Done():
