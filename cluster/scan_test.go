@@ -80,6 +80,51 @@ func drain(tb testing.TB, s *cluster.Scanner, last fsm.Seq, limit, times int) (s
 	return seqs
 }
 
+// A file that can hold nothing of what is asked for is not read; the scan goes on
+// behind it, and no further than it was asked to look.
+func TestAScanPassesOverAFileThatHoldsNothingOfWhatIsAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		site := clustertest.Open(t, 1, nil)
+		m := site.Nodes[0]
+		for i := range 30 {
+			if i == 10 || i == 20 {
+				m.MustPropose(&fsm.CutCommand{})
+			}
+			device := []string{"pump-1", "valve-1", "pump-1"}[i/10]
+			m.MustPropose(clustertest.Reading(t, device, "t", int64(i), 1))
+		}
+		site.Wait("the files", func() bool { return len(m.Disk.Names("segments/readings/")) == 2 })
+		synctest.Wait() // until they are listed
+		view, err := m.View(context.Background(), cluster.Local)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []struct {
+			name        string
+			filter      string
+			last, at    fsm.Seq
+			first, many int
+		}{
+			{"up to a seq within the file", "valve-1", 5, 5, 0, 0},
+			{"up to the end of the file", "valve-1", 10, 10, 0, 0},
+			{"into the file behind it", "valve-1", 15, 15, 11, 5},
+			{"over two files into what is open", "motor-1", 25, 25, 0, 0},
+			{"over a file between two others", "pump-1", 30, 30, 1, 20},
+		} {
+			filter, err := fsm.NewFilter(c.filter, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := view.Scan(cluster.ScanQuery{Filter: filter, From: math.MinInt64, To: math.MaxInt64})
+			got := drain(t, s, c.last, 100, 10)
+			if len(got) != c.many || len(got) > 0 && got[0] != fsm.Seq(c.first) || s.At() != c.at {
+				t.Errorf("%s: %v, looked up to %d; want %d from %d on, up to %d", c.name, got, s.At(), c.many, c.first, c.at)
+			}
+			s.Close()
+		}
+	})
+}
+
 func TestScansOfFilesWaitForTheirTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		site := clustertest.Open(t, 1, nil)
