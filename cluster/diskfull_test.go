@@ -155,6 +155,41 @@ func TestALeaderWithoutRoomHandsTheLeadOn(t *testing.T) {
 	})
 }
 
+func TestALeaderThatLacksRowsHandsTheLeadOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := clustertest.Open(t, 3, nil, func(c *cluster.Config) { c.FetchRate = 1 }) // a byte a second
+		post(t, s, 0, 20)
+		s.Leader().MustPropose(fsm.CutCommand{})
+		s.Wait("files", func() bool {
+			for _, m := range s.Up() {
+				if len(m.Disk.Names("segments/readings/")) != 1 {
+					return false
+				}
+			}
+			return true
+		})
+		was := s.Leader()
+		term := was.Status().Term
+		<-time.After(time.Minute)
+		if now := s.Leader(); now != was || now.Status().Term != term {
+			t.Fatalf("%s leads in term %d, want %s in %d still: it lacks nothing", now.Name, now.Status().Term, was.Name, term)
+		}
+		name := was.Disk.Names("segments/readings/")[0]
+		for at := range int64(64) {
+			was.Disk.Corrupt(name, 4+at, 3)
+		}
+		if found, err := was.Scrub(context.Background()); found != 1 || err != nil {
+			t.Fatalf("the scrub found %d files (%v), want one", found, err)
+		}
+		start := time.Now()
+		next := elected(s, was)
+		if took := time.Since(start); took < 10*time.Second || took > 30*time.Second || was.Status().Missing != 1 {
+			t.Errorf("%s leads after %s, %d cuts are missing; want another after 10 s to 30 s, while one is", next.Name, took, was.Status().Missing)
+		}
+		post(t, s, 20, 1)
+	})
+}
+
 func TestAFollowerThatReturnsToAFullDiskCountsAsDownAndCatchesUpByItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := clustertest.Open(t, 3, nil)

@@ -10,13 +10,7 @@ import (
 	"skerry/fsm"
 )
 
-const (
-	spaceEvery = time.Second // between two looks at the servers' reports
-	// leadPause is how long a leader without room waits before it tries again
-	// to hand the lead on.
-	leadPause = 30 * time.Second
-	leadBound = 10 * time.Second
-)
+const spaceEvery = time.Second // between two looks at the servers' reports
 
 // pressure is whether the leader refuses what would fill the disks.
 type pressure struct{ on atomic.Bool }
@@ -34,13 +28,13 @@ func (n *Node) refuses(op fsm.Op) error {
 }
 
 // mindSpace is the duty that keeps the site within its disks: it refuses
-// readings while no majority has room, hands the lead to a node that has some,
-// and drops what the site is not to keep.
+// readings while no majority has room, hands the lead to a node that is fitter, and
+// drops what the site is not to keep.
 func (n *Node) mindSpace(ctx context.Context, lead *Lead) {
 	defer n.pressure.on.Store(false) // the next leader judges anew
 	tick := time.NewTicker(spaceEvery)
 	defer tick.Stop()
-	var handed time.Time
+	var fit fitness
 	for {
 		heard := n.reports()
 		full := noMajority(heard)
@@ -51,9 +45,8 @@ func (n *Node) mindSpace(ctx context.Context, lead *Lead) {
 				n.log.Info("readings are taken again: a majority of the nodes has room")
 			}
 		}
-		if to := n.roomier(heard); to != "" && !full && time.Since(handed) >= leadPause {
-			handed = time.Now()
-			n.giveLead(ctx, to)
+		if !full {
+			n.leaveLead(ctx, &fit, heard)
 		}
 		if err := n.makeSpace(ctx, lead, heard); err != nil && ctx.Err() == nil {
 			n.log.Warn("nothing was dropped", "term", lead.Term, "err", err)
@@ -94,29 +87,4 @@ func noMajority(list []heard) bool {
 		}
 	}
 	return short > 0 && room <= voters/2
-}
-
-// roomier is the voter that is to lead instead of this node, which has no room;
-// "" while it has, or nobody has.
-func (n *Node) roomier(list []heard) raft.ServerID {
-	if n.room.get() == roomOK {
-		return ""
-	}
-	var best heard
-	for _, h := range list {
-		if h.server.Suffrage == raft.Voter && h.server.ID != n.id.ID && h.fresh() && h.standing.Room == roomOK &&
-			(best.at.IsZero() || h.standing.Applied > best.standing.Applied) {
-			best = h
-		}
-	}
-	return best.server.ID
-}
-
-func (n *Node) giveLead(ctx context.Context, to raft.ServerID) {
-	n.log.Info("hands the lead to a node with room on its disk", "node", nodeName(to))
-	ctx, cancel := context.WithTimeout(ctx, leadBound)
-	defer cancel()
-	if err := n.handLeadOn(ctx, to); err != nil {
-		n.log.Warn("the lead was not handed on", "err", err)
-	}
 }
