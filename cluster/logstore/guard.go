@@ -21,14 +21,23 @@ var (
 type guard struct {
 	failed func(error)
 	stall  time.Duration // 0 waits for ever
+	after  func(time.Duration, func()) stepper
 	broken atomic.Bool
 }
+
+// stepper is a timer: a test has its own.
+type stepper interface {
+	Reset(time.Duration) bool
+	Stop() bool
+}
+
+func afterFunc(d time.Duration, f func()) stepper { return time.AfterFunc(d, f) }
 
 func newGuard(failed func(error), stall time.Duration) *guard {
 	if failed == nil {
 		failed = func(error) {}
 	}
-	return &guard{failed: failed, stall: stall}
+	return &guard{failed: failed, stall: stall, after: afterFunc}
 }
 
 // write does one write. Where another failed meanwhile, this one counts as
@@ -57,7 +66,7 @@ const stallTicks = 8
 func (g *guard) watch(what string) (ended func()) {
 	var mu sync.Mutex // guards over, left and timer
 	over, left := false, stallTicks
-	var timer *time.Timer
+	var timer stepper
 	tick := func() {
 		mu.Lock()
 		left--
@@ -72,7 +81,7 @@ func (g *guard) watch(what string) (ended func()) {
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	timer = time.AfterFunc(g.stall/stallTicks, tick)
+	timer = g.after(g.stall/stallTicks, tick)
 	return func() {
 		mu.Lock()
 		defer mu.Unlock()
