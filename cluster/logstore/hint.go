@@ -75,20 +75,35 @@ type hint struct {
 	want hintValue // what may be written
 }
 
-// openHint reads the hint; ok is false where there is none, or none to trust.
-func openHint(d disk.Disk, name string) (f *slots.File, v hintValue, ok bool, err error) {
-	f, err = slots.Open(d, name, hintDistance)
+// foundHint is the hint that was on disk; file is nil where there is none, or
+// none to trust.
+type foundHint struct {
+	file  *slots.File
+	value hintValue
+}
+
+// openHint reads the hint.
+func openHint(d disk.Disk, name string) (h foundHint, err error) {
+	f, err := slots.Open(d, name, hintDistance)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, slots.ErrDamaged):
-		return nil, v, false, nil
+		return h, nil
 	case err != nil:
-		return nil, v, false, err
+		return h, err
 	}
-	v, err = decodeHint(f.Value())
+	v, err := decodeHint(f.Value())
 	if err != nil {
-		return nil, v, false, f.Close()
+		return h, f.Close()
 	}
-	return f, v, true, nil
+	return foundHint{f, v}, nil
+}
+
+// close closes the file, where there is one.
+func (h foundHint) close() error {
+	if h.file == nil {
+		return nil
+	}
+	return h.file.Close()
 }
 
 func newHint(f *slots.File, v hintValue, g *guard, every time.Duration) *hint {
@@ -149,6 +164,13 @@ func (h *hint) write() error {
 	}
 	h.written = want
 	return nil
+}
+
+// check reads the file again and writes anew what has rotted of it.
+func (h *hint) check() (mended bool, err error) {
+	h.turn <- struct{}{}
+	defer func() { <-h.turn }()
+	return h.file.Check()
 }
 
 // keep is the worker that writes the hint, until ended is closed.

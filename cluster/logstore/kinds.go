@@ -54,11 +54,11 @@ type innerLog interface {
 }
 
 // openInner opens or creates the log of a kind in dir. What is found in a
-// segmented one is to be given to its Begin.
-func openInner(cfg Config, kind Kind) (innerLog, segmented.Found, error) {
+// segmented one is to be given to its Begin; needed is segmented.Config's.
+func openInner(cfg Config, kind Kind, needed func() uint64) (innerLog, segmented.Found, error) {
 	var none segmented.Found
 	if kind == Segmented {
-		return openSegmented(cfg)
+		return openSegmented(cfg, needed)
 	}
 	dir := cfg.Disk.Path(cfg.Dir)
 	if dir == "" {
@@ -95,9 +95,10 @@ func openInner(cfg Config, kind Kind) (innerLog, segmented.Found, error) {
 	return nil, none, fmt.Errorf("log store %q is not known: %w", kind, errUnknownKind)
 }
 
-func openSegmented(cfg Config) (innerLog, segmented.Found, error) {
+func openSegmented(cfg Config, needed func() uint64) (innerLog, segmented.Found, error) {
 	l, found, err := segmented.Open(segmented.Config{
 		Disk: cfg.Disk, Dir: path.Join(cfg.Dir, segmentedDir), SegmentBytes: cfg.SegmentBytes, SpareBytes: cfg.SpareBytes, Logger: cfg.Logger,
+		Needed: needed,
 	})
 	if err != nil {
 		return nil, found, err
@@ -169,27 +170,51 @@ func removeKind(d disk.Disk, dir string, kind Kind) error {
 }
 
 // kindOf is what the directory's log is kept by: "" in a new directory. marked
-// is false in one from before the kind was written down.
-func kindOf(d disk.Disk, dir string) (kind Kind, marked bool, err error) {
+// is false in one from before the kind was written down, mended is true where a
+// byte of it has rotted.
+func kindOf(d disk.Disk, dir string) (kind Kind, marked, mended bool, err error) {
 	b, err := disk.ReadFile(d, path.Join(dir, kindFile), maxKind)
 	switch {
 	case err == nil:
-		kind = Kind(strings.TrimSpace(string(b)))
-		if !kind.Known() {
-			return "", true, fmt.Errorf("the log is kept by %q, which this skerry does not know: upgrade this node", kind)
+		if kind = Kind(strings.TrimSpace(string(b))); kind.Known() {
+			return kind, true, false, nil
 		}
-		return kind, true, nil
+		if near := nearKind(b); near != "" {
+			return near, true, true, nil
+		}
+		return "", true, false, fmt.Errorf("the log is kept by %q, which this skerry does not know: upgrade this node", kind)
 	case !isNotExist(err):
-		return "", false, err
+		return "", false, false, err
 	}
 	kinds, err := present(d, dir)
 	if err != nil || len(kinds) == 0 {
-		return "", false, err
+		return "", false, false, err
 	}
 	if len(kinds) > 1 {
-		return "", false, fmt.Errorf("the directory has logs of %v and does not say which counts", kinds)
+		return "", false, false, fmt.Errorf("the directory has logs of %v and does not say which counts", kinds)
 	}
-	return kinds[0], false, nil
+	return kinds[0], false, false, nil
+}
+
+// nearKind is the kind that was written before one byte of its file rotted, ""
+// where it was something else.
+func nearKind(b []byte) Kind {
+	for _, k := range Kinds {
+		text := string(k) + "\n"
+		if len(b) != len(text) {
+			continue
+		}
+		other := 0
+		for i := range b {
+			if b[i] != text[i] {
+				other++
+			}
+		}
+		if other <= 1 {
+			return k
+		}
+	}
+	return ""
 }
 
 // markKind writes down which log counts. It takes effect at once or not at all.

@@ -2,11 +2,18 @@ package logstore
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/hashicorp/raft"
+
+	"skerry/cluster/logstore/segmented"
 )
+
+// ErrRotten: an entry is not on disk as it was stored.
+var ErrRotten = segmented.ErrRotten
 
 // CacheBytes bounds the entries kept in memory for followers that are close.
 const CacheBytes = 8 << 20
@@ -64,16 +71,31 @@ func (l *Log) GetLog(index uint64, out *raft.Log) error {
 		return nil
 	}
 	l.mu.Unlock()
-	return l.Verify(index, out)
-}
-
-// Verify is GetLog from the disk, past the cache.
-func (l *Log) Verify(index uint64, out *raft.Log) error {
 	err := l.inner.GetLog(index, out)
 	if err != nil && !errors.Is(err, raft.ErrLogNotFound) {
 		return l.guard.fail(err)
 	}
 	return err
+}
+
+// Check reads an entry from the disk, past the cache, into out. It fails nothing:
+// raft holds the entry, or what it did, in memory. It returns ErrRotten, also for
+// what the disk does not give any more, and raft.ErrLogNotFound.
+func (l *Log) Check(index uint64, out *raft.Log) error {
+	err := l.inner.GetLog(index, out)
+	if errors.Is(err, syscall.EIO) {
+		return fmt.Errorf("%w: %w", ErrRotten, err)
+	}
+	return err
+}
+
+// Drop deletes all entries up to index, which a snapshot is to cover.
+func (l *Log) Drop(index uint64) error {
+	first, err := l.FirstIndex()
+	if err != nil || first == 0 || first > index {
+		return err
+	}
+	return l.DeleteRange(first, index)
 }
 
 // StoreLog is raft.LogStore's.

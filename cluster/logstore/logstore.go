@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -50,6 +51,12 @@ type Recovery struct {
 	// It stays so over restarts until Recovered is called.
 	Damaged bool
 	Reason  string // of Damaged, for people
+	// Skipped is what was wrong with entries that were not needed any more, "" for
+	// nothing. They are dropped.
+	Skipped string
+	// Mended are files of which a copy was damaged and is written anew: it rotted,
+	// or the power was cut while it was written.
+	Mended []string
 }
 
 // Store is what raft has on disk.
@@ -57,8 +64,9 @@ type Store struct {
 	*Log
 	Stable    *Votes
 	Snapshots *snapshots.Store
-	kind      Kind
+	cfg       Config
 	recovery  Recovery
+	whole     atomic.Bool // Recovered was called
 	closers   []func() error
 }
 
@@ -67,7 +75,35 @@ func (s *Store) Recovery() Recovery { return s.recovery }
 
 // Recovered makes it durable that nothing is missing any more.
 func (s *Store) Recovered() error {
-	return s.guard.write("write that the log is whole again", s.hint.found)
+	err := s.guard.write("write that the log is whole again", s.hint.found)
+	s.whole.Store(err == nil)
+	return err
+}
+
+// Whole tells that what Recovery says is missing has come back.
+func (s *Store) Whole() bool { return s.whole.Load() }
+
+// CheckSmall reads the votes, the hint of the log's end and the kind of the log
+// again and writes anew what has rotted of them. mended are the files.
+func (s *Store) CheckSmall() (mended []string, err error) {
+	votes, err := s.Stable.Check()
+	if votes {
+		mended = append(mended, votesFile)
+	}
+	hint := false
+	err = errors.Join(err, s.guard.write("write the hint of the log's end anew", func() (err error) {
+		hint, err = s.hint.check()
+		return err
+	}))
+	if hint {
+		mended = append(mended, hintFile)
+	}
+	kind, _, near, readErr := kindOf(s.cfg.Disk, s.cfg.Dir)
+	if readErr != nil || near || kind != s.cfg.Kind {
+		mended = append(mended, kindFile)
+		err = errors.Join(err, s.guard.write("write the kind of the log anew", func() error { return markKind(s.cfg.Disk, s.cfg.Dir, s.cfg.Kind) }))
+	}
+	return mended, err
 }
 
 // Close closes the store, once. No call may be under way.
@@ -87,7 +123,7 @@ func Open(cfg Config) (store *Store, err error) {
 	if cfg.HintEvery == 0 {
 		cfg.HintEvery = HintEvery
 	}
-	kind, marked, err := kindOf(cfg.Disk, cfg.Dir)
+	kind, marked, mended, err := kindOf(cfg.Disk, cfg.Dir)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +138,7 @@ func Open(cfg Config) (store *Store, err error) {
 	case kind != "":
 		cfg.Kind = kind
 	}
-	s := &Store{kind: cfg.Kind}
+	s := &Store{cfg: cfg}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
@@ -120,15 +156,22 @@ func Open(cfg Config) (store *Store, err error) {
 	if err := s.openVotes(cfg, kind == "" && !marked, g); err != nil {
 		return nil, err
 	}
-	inner, found, err := openInner(cfg, cfg.Kind)
+	hinted, err := openHint(cfg.Disk, path.Join(cfg.Dir, hintFile))
 	if err != nil {
 		return nil, err
 	}
+	inner, found, err := openInner(cfg, cfg.Kind, func() uint64 { return s.needed(hinted.value) })
+	if err != nil {
+		return nil, errors.Join(err, hinted.close())
+	}
 	s.closers = append(s.closers, inner.Close)
-	if err := s.begin(cfg, inner, found, marked || kind == Segmented, g); err != nil {
+	if err := s.begin(cfg, inner, found, hinted, marked || kind == Segmented, g); err != nil {
 		return nil, err
 	}
-	if !marked {
+	if mended {
+		s.recovery.Mended = append(s.recovery.Mended, kindFile)
+	}
+	if !marked || mended {
 		if err := markKind(cfg.Disk, cfg.Dir, cfg.Kind); err != nil {
 			return nil, err
 		}
@@ -162,34 +205,48 @@ func (s *Store) openVotes(cfg Config, fresh bool, g *guard) error {
 	if err != nil {
 		return err
 	}
+	if votes.file.Mended() {
+		s.recovery.Mended = append(s.recovery.Mended, votesFile)
+	}
 	s.Stable = votes
 	s.closers = append(s.closers, votes.close)
 	return nil
 }
 
+// needed is the first entry that must not be missing: those before are in the
+// newest snapshot that is whole, or were dropped. The entry of the snapshot
+// itself is needed, to see that the log belongs to it; see meet.
+func (s *Store) needed(hint hintValue) uint64 {
+	list, err := s.Snapshots.List()
+	if err != nil {
+		return hint.first
+	}
+	for _, m := range list {
+		if s.Snapshots.Verify(m.ID) == nil {
+			return max(hint.first, m.Index)
+		}
+	}
+	return hint.first
+}
+
 // begin makes the log, the hint and the snapshots fit each other, and the log
 // ready for writes. With owed there was a hint.
-func (s *Store) begin(cfg Config, inner innerLog, found segmented.Found, owed bool, g *guard) error {
-	r := &s.recovery
-	name := path.Join(cfg.Dir, hintFile)
-	file, v, hinted, err := openHint(cfg.Disk, name)
-	if err != nil {
-		return err
-	}
+func (s *Store) begin(cfg Config, inner innerLog, found segmented.Found, hinted foundHint, owed bool, g *guard) error {
+	r, v := &s.recovery, hinted.value
 	first, last, err := bounds(inner)
 	if err != nil {
-		return errors.Join(err, closeHint(file))
+		return errors.Join(err, hinted.close())
 	}
 	clear, err := s.meet(inner, first, last)
 	if err != nil {
-		return errors.Join(err, closeHint(file))
+		return errors.Join(err, hinted.close())
 	}
 	r.Hint = v.last
 	reach := max(last, r.Snapshot)
 	switch {
 	case found.Damage != "":
 		v.lost, v.why = true, found.Damage
-	case !hinted && owed:
+	case hinted.file == nil && owed:
 		v.lost, v.why = true, "the hint of the log's end is gone or damaged"
 	case v.last > reach:
 		v.lost, v.why = true, fmt.Sprintf("the log ends at entry %d and was durable up to %d", reach, v.last)
@@ -197,24 +254,30 @@ func (s *Store) begin(cfg Config, inner innerLog, found segmented.Found, owed bo
 	}
 	r.Damaged, r.Reason = v.lost, v.why
 	durable := min(v.last, last)
-	if !hinted {
+	if hinted.file == nil {
 		durable = 0
 	}
 	// The hint says what is owed before anything is cut off, so that a power cut
 	// in between finds the same again.
 	v.last = durable
+	if found.Skipped != "" && first > v.first { // else it was not wanted anyway
+		v.first, r.Skipped = first, found.Skipped
+	}
 	if clear {
 		v.last, v.first = 0, 0
 	}
-	if file == nil {
-		file, err = slots.Create(cfg.Disk, name, hintDistance, v.encode())
+	if hinted.file == nil {
+		hinted.file, err = slots.Create(cfg.Disk, path.Join(cfg.Dir, hintFile), hintDistance, v.encode())
 	} else {
-		err = file.Set(v.encode())
+		if hinted.file.Mended() {
+			r.Mended = append(r.Mended, hintFile)
+		}
+		err = hinted.file.Set(v.encode())
 	}
 	if err != nil {
-		return errors.Join(err, closeHint(file))
+		return errors.Join(err, hinted.close())
 	}
-	h := newHint(file, v, g, cfg.HintEvery)
+	h := newHint(hinted.file, v, g, cfg.HintEvery)
 	s.closers = append(s.closers, h.close)
 	s.Log = newLog(inner, g, h)
 	if err := ready(inner, found, durable, v.first, clear); err != nil {
@@ -228,13 +291,6 @@ func (s *Store) begin(cfg Config, inner innerLog, found segmented.Found, owed bo
 	}
 	h.raise(r.Last)
 	return h.write()
-}
-
-func closeHint(f *slots.File) error {
-	if f == nil {
-		return nil
-	}
-	return f.Close()
 }
 
 func bounds(l raft.LogStore) (first, last uint64, err error) {
@@ -267,7 +323,8 @@ func (s *Store) meet(inner raft.LogStore, first, last uint64) (clear bool, err e
 		clear = e.Term != newest.Term
 	}
 	if clear && s.Snapshots.Verify(newest.ID) != nil {
-		return false, nil // raft will go back to the one before, and needs the log
+		s.recovery.Snapshot = 0
+		return s.meet(inner, first, last) // raft will go back to the one before, and needs the log
 	}
 	return clear, nil
 }

@@ -40,7 +40,7 @@ func Move(cfg Config, to Kind) (m Moved, err error) {
 	if err != nil {
 		return m, err
 	}
-	from, r := s.kind, s.Recovery()
+	from, r := s.cfg.Kind, s.Recovery()
 	if err := s.Close(); err != nil {
 		return m, err
 	}
@@ -95,7 +95,7 @@ func copyLog(cfg Config, m Moved) (err error) {
 // openToCopy opens a log that is whole, of which entries from first on are
 // wanted.
 func openToCopy(cfg Config, kind Kind, first uint64) (innerLog, error) {
-	l, found, err := openInner(cfg, kind)
+	l, found, err := openInner(cfg, kind, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -152,6 +152,18 @@ func (v *Votes) term() uint64 {
 	return n
 }
 
+// Check reads the votes on disk again and writes anew what has rotted of them;
+// then mended is true.
+func (v *Votes) Check() (mended bool, err error) {
+	err = v.guard.write("write votes anew that are damaged", func() (err error) {
+		v.turn <- struct{}{}
+		defer func() { <-v.turn }()
+		mended, err = v.file.Check()
+		return err
+	})
+	return mended, err
+}
+
 func (v *Votes) close() error { return v.file.Close() }
 
 func encodeVotes(m map[string]string) ([]byte, error) {

@@ -36,7 +36,10 @@ type Config struct {
 	// SpareBytes is how much of the disk may be kept in segments whose entries
 	// were dropped, to be used again. One is always ready.
 	SpareBytes int64
-	Logger     hclog.Logger
+	// Needed is the first entry that may not be missing. Open calls it when one is
+	// damaged or missing; nil is the first there is.
+	Needed func() uint64
+	Logger hclog.Logger
 }
 
 // Log is a raft.MonotonicLogStore. Writes are taken one at a time, reads at any

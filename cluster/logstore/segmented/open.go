@@ -6,6 +6,7 @@ import (
 	"math"
 	"sort"
 	"strings"
+	"sync"
 
 	"github.com/hashicorp/raft"
 
@@ -21,6 +22,9 @@ type Found struct {
 	// Damage says what is wrong with the log, "" if nothing is. Then entries
 	// after Last may be missing that were acknowledged.
 	Damage string
+	// Skipped says what is wrong with entries before First that nobody needs, "" if
+	// nothing is.
+	Skipped string
 	// torn: something follows Last that may look like records one day.
 	torn bool
 }
@@ -50,14 +54,27 @@ func (l *Log) load() (found Found, err error) {
 		return found, err
 	}
 	limits := l.chain()
+	needed := sync.OnceValue(func() uint64 {
+		if l.cfg.Needed == nil {
+			return 0
+		}
+		return l.cfg.Needed()
+	})
 	var buf []byte
 	for i, s := range l.segments {
 		var look scanned
-		if look, buf, err = s.scan(limits[i], buf); err != nil {
+		if look, buf, err = s.scan(limits[i], needed, buf); err != nil {
 			return found, err
 		}
-		found.torn = found.torn || !look.whole
+		if look.skipped > 0 {
+			l.skip(&found, look.skipped, look.from)
+		}
 		final := i == len(l.segments)-1
+		if !final && s.last < limits[i] && limits[i] < needed() {
+			l.skip(&found, s.last+1, limits[i]+1)
+			continue
+		}
+		found.torn = found.torn || !look.whole
 		if !final && s.last < limits[i] || look.rotten {
 			found.Damage = fmt.Sprintf("entry %d is damaged or missing and later ones are there", s.last+1)
 			l.doomed = append(l.doomed, l.segments[i+1:]...)
@@ -77,6 +94,14 @@ func (l *Log) load() (found Found, err error) {
 	}
 	found.First, found.Last = l.bounds()
 	return found, nil
+}
+
+// skip has the log begin behind damage, at from.
+func (l *Log) skip(found *Found, damaged, from uint64) {
+	if found.Skipped == "" {
+		found.Skipped = fmt.Sprintf("entry %d is damaged", damaged)
+	}
+	l.first = from
 }
 
 // loadHeads opens the segments, in order of their serials, and notes the spares.

@@ -118,11 +118,15 @@ type scanned struct {
 	// rotten: a record that follows was written after the one that is missing
 	// had been synced.
 	rotten bool
+	// skipped is the first entry of those that are damaged and not needed, 0 for
+	// none; from is the one after them.
+	skipped, from uint64
 }
 
-// scan takes in the records up to limit that follow each other without damage.
-// b is a buffer to read into; it is returned for the next segment.
-func (s *segment) scan(limit uint64, b []byte) (scanned, []byte, error) {
+// scan takes in the records up to limit that follow each other without damage,
+// from needed on: those before it may be damaged. b is a buffer to read into; it
+// is returned for the next segment.
+func (s *segment) scan(limit uint64, needed func() uint64, b []byte) (scanned, []byte, error) {
 	if int64(cap(b)) < s.size {
 		b = make([]byte, s.size)
 	}
@@ -131,23 +135,20 @@ func (s *segment) scan(limit uint64, b []byte) (scanned, []byte, error) {
 		return scanned{}, b, fmt.Errorf("read segment %d: %w", s.serial, err)
 	}
 	s.last, s.end, s.marks, s.batch = s.first-1, firstAt, nil, 0
-	ended := true // the batch of the last record taken
-	for s.last < limit {
-		r, ok := parseRecord(b[min(s.end, s.size):], s.salt)
-		if !ok || r.entry.Index != s.last+1 {
-			break
-		}
-		s.note(int64(r.size))
-		s.batch, ended = r.batch, r.last
+	var found scanned
+	ended := s.take(b, limit)
+	for s.last < limit && s.skip(b, limit, needed, &found) {
+		ended = s.take(b, limit)
 	}
 	if s.last == limit {
-		return scanned{whole: true}, b, nil
+		found.whole = true
+		return found, b, nil
 	}
 	missing := s.batch
 	if ended {
 		missing++
 	}
-	found := scanned{whole: true}
+	found.whole = true
 	for at := s.end; at+recordHead <= s.size; at += align {
 		// No more records fit, so an index further on is no index.
 		index, _ := recordSpan(b[at:])
@@ -160,6 +161,47 @@ func (s *segment) scan(limit uint64, b []byte) (scanned, []byte, error) {
 		}
 	}
 	return found, b, nil
+}
+
+// take takes in the records from where the last one ended, and tells whether
+// their last batch is whole.
+func (s *segment) take(b []byte, limit uint64) (ended bool) {
+	ended = true
+	for s.last < limit {
+		r, ok := parseRecord(b[min(s.end, s.size):], s.salt)
+		if !ok || r.entry.Index != s.last+1 {
+			break
+		}
+		s.note(int64(r.size))
+		s.batch, ended = r.batch, r.last
+	}
+	return ended
+}
+
+// skip goes on behind damage, if all that is needed follows in this segment.
+// Nothing that was read before counts then. What is needed was durable, or
+// nobody would know of it, so a record before it is no rest of a torn batch.
+func (s *segment) skip(b []byte, limit uint64, needed func() uint64, found *scanned) bool {
+	missing := s.last + 1
+	for at := s.end; at+recordHead <= s.size; at += align {
+		index, _ := recordSpan(b[at:])
+		if index <= missing || index > limit || index-missing > uint64(s.size/recordHead) {
+			continue
+		}
+		if _, ok := parseRecord(b[at:], s.salt); !ok {
+			continue
+		}
+		if index > needed() {
+			return false
+		}
+		if found.skipped == 0 {
+			found.skipped = missing
+		}
+		found.from = index
+		s.last, s.end, s.marks, s.since = index-1, at, nil, 0
+		return true
+	}
+	return false
 }
 
 const (

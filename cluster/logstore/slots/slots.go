@@ -19,6 +19,7 @@
 package slots
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -53,6 +54,7 @@ type File struct {
 	counter  uint64
 	value    []byte
 	buf      []byte
+	mended   bool
 }
 
 // Create makes the file, durably, with a first value.
@@ -87,6 +89,7 @@ func Open(d disk.Disk, name string, distance int) (*File, error) {
 		err = s.refresh(good)
 	}
 	if err == nil && !whole {
+		s.mended = true
 		err = s.Set(s.value)
 	}
 	if err != nil {
@@ -97,6 +100,24 @@ func Open(d disk.Disk, name string, distance int) (*File, error) {
 
 // Value is the newest value. It is the file's own: do not write to it.
 func (f *File) Value() []byte { return f.value }
+
+// Mended tells that Open found a damaged record beside a whole one: it rotted, or
+// the power was cut while it was written.
+func (f *File) Mended() bool { return f.mended }
+
+// Check reads the file again and writes anew what is not as it was written; then
+// mended is true. An error is Set's.
+func (f *File) Check() (mended bool, err error) {
+	on := &File{f: f.f, distance: f.distance}
+	good, whole, err := on.load()
+	if err == nil && whole && on.counter == f.counter && bytes.Equal(on.value, f.value) {
+		return false, nil
+	}
+	if err := f.refresh(good); err != nil {
+		return true, err
+	}
+	return true, f.Set(f.value)
+}
 
 // Set replaces the value; it is durable when Set returns nil. After an error
 // nobody knows which value the disk holds, and the file is not to be used.

@@ -34,14 +34,15 @@ type Store struct {
 	keep int
 	log  hclog.Logger
 
-	mu   sync.Mutex
-	next int // the number of the next snapshot
+	mu     sync.Mutex
+	next   int             // the number of the next snapshot
+	rotten map[string]bool // whose data was found damaged since Open
 }
 
 // Open opens the store in dir, which keeps the newest snapshots, keep of them.
 // What a start before left unfinished is removed.
 func Open(d disk.Disk, dir string, keep int, log hclog.Logger) (*Store, error) {
-	s := &Store{disk: d, dir: dir, keep: keep, log: log, next: 1}
+	s := &Store{disk: d, dir: dir, keep: keep, log: log, next: 1, rotten: map[string]bool{}}
 	names, err := d.List(dir)
 	if err != nil {
 		return nil, err
@@ -79,7 +80,7 @@ func (i id) compare(j id) int {
 }
 
 // List is raft.SnapshotStore's: newest first, at most those to be kept. One
-// whose head is damaged is left out.
+// whose head is damaged, or of which Open or Verify found more damaged, is left out.
 func (s *Store) List() ([]*raft.SnapshotMeta, error) {
 	list, rotten, err := s.look()
 	for _, name := range rotten {
@@ -91,19 +92,25 @@ func (s *Store) List() ([]*raft.SnapshotMeta, error) {
 	return list, err
 }
 
-// Rotten names the snapshots whose head is damaged.
+// Rotten names the snapshots that List leaves out. They go when the next one is
+// in place, or by Drop.
 func (s *Store) Rotten() ([]string, error) {
 	_, rotten, err := s.look()
 	return rotten, err
 }
 
-// look reads the heads of all snapshots, newest first.
+// look reads the heads of all snapshots, newest first, and tells those that are
+// not damaged from those that are.
 func (s *Store) look() (list []*raft.SnapshotMeta, rotten []string, err error) {
 	ids, err := s.ids()
 	if err != nil {
 		return nil, nil, err
 	}
 	for _, i := range ids {
+		if s.isRotten(i.String()) {
+			rotten = append(rotten, i.String())
+			continue
+		}
 		_, m, f, err := s.open(i.String())
 		switch {
 		case errors.Is(err, ErrRotten):
@@ -187,26 +194,42 @@ func dataOf(h head, f disk.File) *io.SectionReader {
 	return io.NewSectionReader(f, headSize+int64(h.description), h.data)
 }
 
-// check reads the data and compares it with its sum.
-func check(h head, f disk.File) error {
+// check reads the data and compares it with its sum. through stands between.
+func (s *Store) check(name string, h head, f disk.File, through func(io.Reader) io.Reader) error {
 	sum := crc64.New(ecma)
-	if _, err := io.CopyBuffer(sum, struct{ io.Reader }{dataOf(h, f)}, make([]byte, readBuffer)); err != nil {
-		return unreadable(err)
+	_, err := io.CopyBuffer(sum, struct{ io.Reader }{through(dataOf(h, f))}, make([]byte, readBuffer))
+	err = unreadable(err)
+	if err == nil && sum.Sum64() != h.dataSum {
+		err = ErrRotten
 	}
-	if sum.Sum64() != h.dataSum {
-		return ErrRotten
+	if errors.Is(err, ErrRotten) {
+		s.mu.Lock()
+		s.rotten[name] = true
+		s.mu.Unlock()
 	}
-	return nil
+	return err
 }
+
+func (s *Store) isRotten(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rotten[name]
+}
+
+func asItIs(r io.Reader) io.Reader { return r }
 
 // Verify reads a whole snapshot and returns ErrRotten if it is not what was
 // written.
-func (s *Store) Verify(name string) error {
+func (s *Store) Verify(name string) error { return s.VerifyThrough(name, asItIs) }
+
+// VerifyThrough is Verify where what is read passes a reader of the caller's.
+// Its errors are returned.
+func (s *Store) VerifyThrough(name string, through func(io.Reader) io.Reader) error {
 	h, _, f, err := s.open(name)
 	if err != nil {
 		return err
 	}
-	if err = errors.Join(check(h, f), f.Close()); err != nil {
+	if err = errors.Join(s.check(name, h, f, through), f.Close()); err != nil {
 		return fmt.Errorf("snapshot %s: %w", name, err)
 	}
 	return nil
@@ -224,7 +247,7 @@ func (s *Store) Open(name string) (*raft.SnapshotMeta, io.ReadCloser, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := check(h, f); err != nil {
+	if err := s.check(name, h, f, asItIs); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("snapshot %s: %w", name, err), f.Close())
 	}
 	return m, snapshotReader{bufio.NewReaderSize(dataOf(h, f), readBuffer), f}, nil
