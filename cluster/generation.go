@@ -162,6 +162,8 @@ func (n *Node) watchSeen(ctx context.Context) {
 }
 
 func (n *Node) saveSeen(seen []fsm.Seen) error {
+	n.identityMu.Lock()
+	defer n.identityMu.Unlock()
 	return saveSummed(n.disk, seenFile, seen)
 }
 

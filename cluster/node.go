@@ -59,13 +59,14 @@ type Node struct {
 	alarm       atomic.Pointer[error] // ErrDiverged, see Alarm
 	seenBefore  []fsm.Seen            // what this node knew of the servers before it started
 
-	identityMu turn // guards id.Pledge, id.InSite and id.Format
+	identityMu turn // guards id.Pledge, id.InSite and id.Format, and the files of who the node is
 	id         identity
 
 	fetchTurn            int // the peer asked first, of fetchMissing alone
 	fetchPace, mergePace *pace
 	suspects             chan *held // files to be read soon
 	scrubAt              scrubPosition
+	raftRot              *raftRot
 
 	runs      sync.WaitGroup // run, which Close awaits
 	work      jobs           // that Close awaits
@@ -88,7 +89,7 @@ type Duty func(ctx context.Context, lead *Lead)
 // opens as a new server.
 func Open(cfg Config) (*Node, error) {
 	n, err := open(cfg)
-	if errors.Is(err, ErrQuarantined) {
+	if errors.Is(err, ErrQuarantined) || errors.Is(err, errFromLog) {
 		cfg.logger().Error("opening", "node", cfg.Name, "err", err)
 		n, err = open(cfg)
 	}
@@ -109,6 +110,7 @@ func open(cfg Config) (node *Node, err error) {
 	}
 	n.fetchPace, n.mergePace = newPace(cmp.Or(cfg.FetchRate, n.profile.fetchBytes)), newPace(n.profile.mergeBytes)
 	n.suspects = make(chan *held, maxSuspects)
+	n.raftRot = newRaftRot()
 	n.committer = newCommitter(n)
 	n.reads.n = n
 	var undo []func() error
@@ -159,6 +161,7 @@ func open(cfg Config) (node *Node, err error) {
 		return nil, err
 	}
 	undo = append(undo, n.logs.Close)
+	n.noteRecovery()
 	if err = checkLogs(n.logs, n.id.InSite); errors.Is(err, errLost) {
 		return nil, n.quarantine(err)
 	} else if err != nil {
@@ -195,15 +198,16 @@ func open(cfg Config) (node *Node, err error) {
 	}
 	if n.raft, err = startRaft(n.raftConfig(), n.replica, log, n.logs.Stable, snapshots, n.filter, n.filter.Mute); err != nil {
 		if strings.Contains(err.Error(), noSnapshot) {
-			return nil, n.quarantine(fmt.Errorf("%w: %w", errLost, err))
+			return nil, n.withoutSnapshots(err)
 		}
 		return nil, fmt.Errorf("start from %s: %w: if it is damaged, %s", cfg.Dir, err, anew)
 	}
 	n.endRaft = sync.OnceValue(n.raft.Shutdown)
+	n.raftRot.began = n.raft.AppliedIndex()
 	n.filter.Watch(n.raft)
 	n.replica.borrows.lend = n.lend
 	n.replica.alone = func() bool { return len(n.otherServers()) == 0 }
-	n.replica.started(n.logs.Snapshots.DropOlder, n.keepLog)
+	n.replica.started(n.installed, n.keepLog)
 	undo = append(undo, func() error { return n.endRaft().Error() })
 	if err = n.beginAlone(); err != nil {
 		return nil, err
@@ -354,27 +358,6 @@ func (n *Node) Known(key fsm.Key, content uint64) (o fsm.Outcome, ok bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return r.state.Known(key, content)
-}
-
-// takeSnapshots has raft take a snapshot when enough log has come since the
-// last. The log is kept back to the snapshot before.
-func (n *Node) takeSnapshots(ctx context.Context) {
-	for {
-		changed := n.replica.applied.wait()
-		if n.replica.sinceSnapshot() >= n.profile.snapshotBytes {
-			if err := n.Snapshot(); err != nil && ctx.Err() == nil {
-				n.log.Warn("no snapshot was taken", "err", err)
-				if pause(ctx, 10*time.Second) != nil {
-					return
-				}
-			}
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return
-		}
-	}
 }
 
 // Snapshot takes a snapshot now.

@@ -77,8 +77,9 @@ type replica struct {
 	// missingFrames are open frames without bytes.
 	missing       map[segmentKey]fsm.Cut
 	missingFrames map[fsm.Seq]fsm.Frame
-	grown         int64  // bytes of entries applied since the last snapshot
-	snapshotAt    uint64 // index of the last snapshot that was kept
+	awaited       []awaited // rows that rotted and are to come back
+	grown         int64     // bytes of entries applied since the last snapshot
+	snapshotAt    uint64    // index of the last snapshot that was kept
 	decoded       decodedCache
 	noted         []noted // see noteDigest
 	installs      int     // of one leader's snapshot, with nothing applied in between

@@ -62,8 +62,50 @@ func (r *replica) rotten(h *held, why error) {
 	}
 	r.mu.Lock()
 	r.lost(h)
+	r.noteAwaited(awaited{stream: h.stream, first: h.first, last: h.last})
 	r.mu.Unlock()
 	r.closing.notify()
+}
+
+// maxAwaited bounds the rows that are awaited: what is lost beyond that is
+// fetched all the same, and not counted as repaired.
+const maxAwaited = 1024
+
+// awaited are rows, or a frame, that come from a peer because they had rotted.
+type awaited struct {
+	stream      fsm.Stream
+	first, last fsm.Seq
+	frame       bool
+}
+
+// noteAwaited notes rows that are to come back. The caller holds mu.
+func (r *replica) noteAwaited(a awaited) {
+	if len(r.awaited) < maxAwaited {
+		r.awaited = append(r.awaited, a)
+	}
+}
+
+// countRefound counts what had rotted and is here again.
+func (r *replica) countRefound() {
+	r.mu.RLock()
+	none := len(r.awaited) == 0
+	r.mu.RUnlock()
+	if none {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.awaited = slices.DeleteFunc(r.awaited, func(a awaited) bool {
+		here := !a.frame && r.segments.hasRange(a.stream, a.first, a.last)
+		if a.frame {
+			_, missing := r.missingFrames[a.first]
+			here = !missing
+		}
+		if here {
+			r.scrubbed.rot.repaired[rotSegments].Add(1)
+		}
+		return here
+	})
 }
 
 // rottenFrame forgets the bytes of an open frame for why and has them fetched.
@@ -78,6 +120,7 @@ func (r *replica) rottenFrame(f fsm.Frame, why error) {
 	if !r.replacing && slices.ContainsFunc(r.state.OpenFrames(), func(o fsm.Frame) bool { return o.Seq == f.Seq }) {
 		r.frames.drop(f.Seq, f.Seq)
 		r.missingFrames[f.Seq] = f
+		r.noteAwaited(awaited{stream: fsm.Frames, first: f.Seq, last: f.Seq, frame: true})
 	}
 	r.mu.Unlock()
 	r.closing.notify()

@@ -31,6 +31,11 @@ type RotStatus struct {
 	Identity  RotCount `json:"identity"` // node.json and seen.json
 }
 
+// Repaired is of all kinds.
+func (s RotStatus) Repaired() uint64 {
+	return s.Segments.Repaired + s.Snapshots.Repaired + s.Log.Repaired + s.Votes.Repaired + s.Identity.Repaired
+}
+
 // rotCounts count by kind.
 type rotCounts struct {
 	found, repaired [rotKinds]atomic.Uint64

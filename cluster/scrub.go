@@ -69,8 +69,9 @@ func (n *Node) scrub(ctx context.Context) {
 	n.saveScrubPosition(true)
 }
 
-// Scrub reads everything once, now and as fast as it can, and returns how many
-// files and frames were not as they were written. They come from peers, soon.
+// Scrub reads everything once, now and as fast as it can, and returns how much was
+// not as it was written: files, frames, snapshots, entries of the log. It comes
+// from peers or from memory, soon.
 func (n *Node) Scrub(ctx context.Context) (found int, err error) {
 	before := n.replica.scrubbed.rot.total()
 	for _, s := range []fsm.Stream{fsm.Readings, fsm.Frames} {
@@ -79,6 +80,7 @@ func (n *Node) Scrub(ctx context.Context) (found int, err error) {
 		}
 	}
 	n.scrubFrames(ctx)
+	n.scrubRaft(ctx, newPace(0))
 	return int(n.replica.scrubbed.rot.total() - before), ctx.Err()
 }
 
@@ -95,6 +97,7 @@ func (n *Node) nextToScrub() *held {
 // endScrubRound reads what is not in files of rows, and begins again.
 func (n *Node) endScrubRound(ctx context.Context) {
 	n.scrubFrames(ctx)
+	n.scrubRaft(ctx, n.scrubPace())
 	n.scrubAt = scrubPosition{saved: n.scrubAt.saved}
 	if n.replica.bytes() > 0 {
 		n.replica.scrubbed.rounds.Add(1)

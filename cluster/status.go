@@ -58,6 +58,7 @@ func (n *Node) Status() Status {
 		st.Leader = nodeName(id)
 	}
 	r := n.replica
+	r.countRefound()
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	head, _ := r.state.Head()
@@ -67,6 +68,9 @@ func (n *Node) Status() Status {
 	st.HeadReadings, st.Cuts = uint64(head.Len()), uint64(len(r.state.Cuts(fsm.Readings)))
 	st.SyncedSeq, st.Gaps = uint64(r.state.Synced(fsm.Readings).Prefix()), uint64(len(r.state.Gaps()))
 	st.Scrub = r.scrubbed.status()
+	if n.logs.Whole() { // what was damaged when the node started came back
+		st.Scrub.Rot.Log.Repaired++
+	}
 	st.Missing = uint64(len(r.missing) + len(r.missingFrames))
 	r.describe(&st.SpaceStatus)
 	st.Ready = begun && st.Leader != ""
