@@ -152,9 +152,13 @@ faults-real: bin/skerry bin/faultreal ## break a site of real processes (CAMPAIG
 	@bin/faultreal -campaigns '$(CAMPAIGNS)' -count $(FAULTS) -time $(or $(TIME),10m) $(if $(SEED),-seed $(SEED)) -dir faults-real
 
 .PHONY: faults
-faults: ## meet sites with faults in virtual time (SEED=, TIME=5m, HOURS=, MODE=all|powercuts)
+faults: ## meet sites with faults in virtual time (SEED=, TIME=5m, HOURS=, MODE=all|powercuts|rot)
 	@$(GO) test -c -o bin/faultlab.test ./internal/faultlab
 	@$(GO) run ./internal/faultlab/conduct $(if $(SEED),-seed $(SEED)) -time $(or $(TIME),5m) -hours $(HOURS) -mode $(MODE) -commit $(VERSION)
+
+.PHONY: faults-again
+faults-again: ## meet again the seeds that once found a violation
+	$(GO) test ./internal/faultlab -run FoundAViolation -count=1 -v -timeout 60m -args -faults.again
 
 .PHONY: faults-broken
 faults-broken: ## let the same laboratory find skerrys that are broken on purpose

@@ -51,6 +51,9 @@ type box struct {
 	victim bool
 	// image is of its disk, some epochs ago; nextImage is a newer one.
 	image, nextImage flash.Image
+
+	id    raft.ServerID // of the present or last life
+	flips []rotted      // of its disk, not yet judged
 }
 
 // life is one process.
@@ -117,6 +120,7 @@ func (b *box) run(ctx context.Context) {
 		if err != nil && !errors.Is(err, flash.ErrOver) {
 			b.s.counts.add("process ended by itself")
 			b.s.trace.add(b.name, "ended: %v", err)
+			b.hear(err.Error())
 			b.replace(ctx, err)
 		}
 		sleep(ctx, startAgain)
@@ -133,6 +137,10 @@ func (b *box) replace(ctx context.Context, why error) {
 	victim := b.victim
 	b.mu.Unlock()
 	if !victim || !strings.Contains(why.Error(), "start with an empty") {
+		return
+	}
+	if b.s.plan.Mode == Rot {
+		b.s.truth.violation("%s wants a person, and nothing but bits has changed: %v", b.name, why)
 		return
 	}
 	sleep(ctx, replaceAfter)
@@ -202,7 +210,7 @@ func (b *box) awaitUp(ctx context.Context) bool {
 func (b *box) start() (*life, error) {
 	node, err := cluster.Open(cluster.Config{
 		Name: b.name, Site: siteName, BootstrapExpect: len(b.s.boxes), Profile: b.s.profile,
-		Logger: b.s.trace.logger(b.name, b.s.plan.level()),
+		Logger: b.s.trace.logger(b.name, b.s.plan.level(), b.hear),
 		Seams: cluster.Seams{
 			Disk:         b.disk,
 			Network:      func(id raft.ServerID) (transport.Network, error) { return b.join(id), nil },
@@ -229,6 +237,7 @@ func (b *box) start() (*life, error) {
 }
 
 func (b *box) join(id raft.ServerID) *wire.End {
+	b.isCalled(id)
 	end := b.s.net.Join(id, b.address)
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -37,7 +37,7 @@ func newBucket(s *site, dir string) *bucket {
 
 // duties are the syncer's and the cutter's of a node that starts.
 func (b *bucket) duties(of *box, n *cluster.Node) []cluster.Duty {
-	logger := b.s.trace.logger(of.name, b.s.plan.level())
+	logger := b.s.trace.logger(of.name, b.s.plan.level(), nil)
 	node := shipper{cloudsync.OfNode(n), of, b.dir}
 	syncer := cloudsync.New(cloudsync.Config{URL: "lab:", Version: "lab", Log: logger}, node, b.cloud)
 	b.mu.Lock()

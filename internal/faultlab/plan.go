@@ -15,15 +15,16 @@ type Mode string
 const (
 	All       Mode = "all"       // everything
 	PowerCuts Mode = "powercuts" // of one node and of all, under load
+	Rot       Mode = "rot"       // bits of a minority's disks flip, and power cuts
 )
 
 // ParseMode reads the name of a mode.
 func ParseMode(s string) (Mode, error) {
 	switch m := Mode(s); m {
-	case All, PowerCuts:
+	case All, PowerCuts, Rot:
 		return m, nil
 	}
-	return "", fmt.Errorf("mode %q is not known: use %s or %s", s, All, PowerCuts)
+	return "", fmt.Errorf("mode %q is not known: use %s, %s or %s", s, All, PowerCuts, Rot)
 }
 
 // Plan is what a run is told. All else is drawn from the seed.

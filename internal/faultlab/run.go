@@ -92,11 +92,17 @@ func (s *site) epoch(ctx context.Context, number int) {
 	for _, b := range s.boxes {
 		b.slow(s.plan.sync(r))
 	}
+	var rotting sync.WaitGroup
+	if s.plan.Mode == All {
+		rotting.Go(func() { s.rots(rough, number) })
+	}
 	s.trouble(rough, r)
 	end()
+	rotting.Wait()
 	s.trace.add("LAB", "epoch %d: all faults end", number)
 	s.heal()
 	s.settle(ctx)
+	s.examine(ctx)
 	sleep(ctx, calm)
 	quit()
 	load.Wait()

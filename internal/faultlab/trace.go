@@ -57,9 +57,9 @@ func (t *trace) save(name string, head string) error {
 	return f.Close()
 }
 
-// logger passes a node's lines on.
-func (t *trace) logger(node string, level slog.Level) *slog.Logger {
-	return slog.New(&lines{t: t, node: node, level: level})
+// logger passes a node's lines on, warnings to hear too.
+func (t *trace) logger(node string, level slog.Level, hear func(line string)) *slog.Logger {
+	return slog.New(&lines{t: t, node: node, level: level, hear: hear})
 }
 
 // lines is a slog.Handler.
@@ -67,6 +67,7 @@ type lines struct {
 	t     *trace
 	node  string
 	level slog.Level
+	hear  func(line string)
 }
 
 func (l *lines) Enabled(_ context.Context, level slog.Level) bool { return level >= l.level }
@@ -80,5 +81,8 @@ func (l *lines) Handle(_ context.Context, r slog.Record) error {
 		return true
 	})
 	l.t.add(l.node, "%s%s", r.Message, b.String())
+	if l.hear != nil && r.Level >= slog.LevelWarn {
+		l.hear(r.Message + b.String())
+	}
 	return nil
 }

@@ -51,6 +51,12 @@ var troubles = map[Mode][]trouble{
 		{"cloud away", 4, cloudAway},
 		{"cloud fails", 4, cloudFails},
 	},
+	Rot: {
+		{"bit flips", 20, rot},
+		{"kill -9", 3, kill},
+		{"power cut of one", 3, cutOne},
+		{"power cut of all", 1, cutAll},
+	},
 	PowerCuts: {
 		{"power cut of one", 4, cutOne},
 		{"power cut of all", 10, cutAll},

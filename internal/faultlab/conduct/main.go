@@ -23,7 +23,7 @@ func main() {
 	flag.Float64Var(&c.hours, "hours", 0, "virtual hours in all; 0 is until time is over")
 	flag.DurationVar(&c.limit, "time", 5*time.Minute, "no site is begun after so long")
 	flag.Float64Var(&c.each, "each", 0, "virtual hours of each site; 0 is an hour, and a quarter of one with power cuts, whose load is heavy")
-	flag.StringVar(&c.mode, "mode", string(faultlab.All), "all or powercuts")
+	flag.StringVar(&c.mode, "mode", string(faultlab.All), "all, powercuts or rot")
 	flag.IntVar(&c.workers, "workers", runtime.NumCPU(), "sites at once")
 	flag.StringVar(&c.out, "out", "bin/faults", "directory of traces")
 	flag.StringVar(&c.commit, "commit", "unknown", "what is tested, for the ledger")

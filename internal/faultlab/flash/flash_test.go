@@ -265,27 +265,56 @@ func TestRotFlipsOneBitOfAFileWithThePrefix(t *testing.T) {
 	d := flash.New(1)
 	create(t, d, "log/1", "aaaa")
 	create(t, d, "other", "bbbb")
-	name, at, ok := d.Rot("log/")
-	if !ok || name != "log/1" {
-		t.Fatalf("rot of %q (%t), want log/1", name, ok)
+	f, ok := d.Rot("log/")
+	if !ok || f.Name != "log/1" {
+		t.Fatalf("rot of %q (%t), want log/1", f.Name, ok)
 	}
-	got, _ := disk.ReadFile(d, name, 10)
+	im := d.Image()
+	got := im["log/1"]
 	flips := 0
 	for i := range got {
 		if got[i] != 'a' {
 			flips++
-			if int64(i) != at {
-				t.Errorf("byte %d flipped, want %d", i, at)
+			if int64(i) != f.At {
+				t.Errorf("byte %d flipped, want %d", i, f.At)
 			}
 		}
 	}
 	if flips != 1 {
 		t.Errorf("%q has %d changed bytes, want one", got, flips)
 	}
-	if _, _, ok := d.Rot("none/"); ok {
+	if got := string(im.With("log/", f)["log/1"]); got != "aaaa" {
+		t.Errorf("%q with the bit turned back", got)
+	}
+	if _, ok := d.Rot("none/"); ok {
 		t.Error("a file that is not there rots")
 	}
 	want(t, d, "other", "bbbb")
+}
+
+func TestAFlipStandsUntilItIsWrittenOverOrItsFileIsGone(t *testing.T) {
+	d := flash.New(1)
+	w := create(t, d, "log/1", "aaaa")
+	f, _ := d.Rot("log/1")
+	if err := d.Rename("log/1", "log/2"); err != nil {
+		t.Fatal(err)
+	}
+	if name, ok := d.Stands(f); !ok || name != "log/2" {
+		t.Errorf("it stands in %q (%t), want log/2", name, ok)
+	}
+	if _, err := w.WriteAt([]byte("aaaa"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if name, ok := d.Stands(f); ok {
+		t.Errorf("it was written over and stands in %s", name)
+	}
+	f, _ = d.Rot("log/2")
+	if err := d.Remove("log/2"); err != nil {
+		t.Fatal(err)
+	}
+	if name, ok := d.Stands(f); ok {
+		t.Errorf("its file was removed and it stands in %s", name)
+	}
 }
 
 func TestAnOldCardHoldsWhatItHeld(t *testing.T) {

@@ -14,6 +14,7 @@ type inode struct {
 	data   []byte
 	layers []*layer
 	open   bool
+	marks  []*mark // of flipped bits
 }
 
 // layer is what a stretch of writes overwrote.
@@ -97,6 +98,7 @@ func (n *inode) write(b []byte, off int64) {
 	n.keep(min(off, int64(len(n.data))), end)
 	n.resize(max(end, int64(len(n.data))))
 	copy(n.data[off:], b)
+	n.written(off, end)
 }
 
 func (n *inode) truncate(size int64) {
@@ -115,6 +117,7 @@ func (n *inode) resize(size int64) {
 	old := int64(len(n.data))
 	if size <= old {
 		n.data = n.data[:size]
+		n.written(size, old)
 		return
 	}
 	n.data = slices.Grow(n.data, int(size-old))[:size]
@@ -188,4 +191,5 @@ func (n *inode) restore(s int64, was []byte) {
 	}
 	clear(n.data[begin:end])
 	copy(n.data[begin:], was)
+	n.written(begin, end)
 }

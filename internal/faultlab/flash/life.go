@@ -69,29 +69,6 @@ func (d *Disk) reached(steps int, t Tear) int {
 	return d.random.IntN(steps + 1)
 }
 
-// Rot flips one bit of one byte at rest in a file with one of the prefixes, and
-// says where. ok is false when there is none with content.
-func (d *Disk) Rot(prefixes ...string) (name string, at int64, ok bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	var names []string
-	for _, p := range prefixes {
-		for _, name := range d.names(p) {
-			if len(d.now[name].data) > 0 {
-				names = append(names, name)
-			}
-		}
-	}
-	if len(names) == 0 {
-		return "", 0, false
-	}
-	name = names[d.random.IntN(len(names))]
-	n := d.now[name]
-	at = d.random.Int64N(int64(len(n.data)))
-	n.data[at] ^= 1 << d.random.IntN(8)
-	return name, at, true
-}
-
 // Wipe empties the disk, whose machine is down: a new card.
 func (d *Disk) Wipe() {
 	d.mu.Lock()
