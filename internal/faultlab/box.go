@@ -333,5 +333,10 @@ const usualSync = 4 * time.Millisecond
 
 // slow has syncs take up to a time.
 func (b *box) slow(most time.Duration) {
-	b.disk.Slow(func() time.Duration { return within(b.random, 0, most) })
+	b.disk.Slow(func(string) time.Duration { return within(b.random, 0, most) })
+}
+
+// isSegment names the files of closed readings and frames.
+func isSegment(name string) bool {
+	return strings.HasPrefix(name, "segments/") && path.Base(name) != "."
 }

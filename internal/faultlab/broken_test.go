@@ -53,9 +53,12 @@ var breakages = []breakage{
 		mode: faultlab.All, seeds: 4,
 	},
 	{
-		name:  "a snapshot has no head",
-		edits: []edit{{"fsm/snapshot.go", "\ts.writeHead(p)\n", "\theadless := *s\n\theadless.rows = Rows{First: s.rows.First}\n\theadless.writeHead(p)\n"}},
-		mode:  faultlab.All, seeds: 4,
+		name: "a snapshot has no head",
+		edits: []edit{
+			{"fsm/snapshot.go", "\ts.writeHead(p)\n", "\theadless := *s\n\theadless.rows = Rows{First: s.rows.First}\n\theadless.writeHead(p)\n"},
+			{"fsm/restorehead.go", "if s.series.latest.at(i).seq > last {", "if s.series.latest.at(i).seq > last && false {"}, // who restores it does not notice
+		},
+		mode: faultlab.All, seeds: 4,
 	},
 	{
 		name:  "a snapshot does not wait for segments",

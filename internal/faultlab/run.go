@@ -81,6 +81,9 @@ func (s *site) epoch(ctx context.Context, number int) {
 		load.Go(func() { s.registers(loading, number, i) })
 	}
 	s.chooseVictims(r)
+	if s.plan.Mode == All {
+		s.oldCalls(ctx, r)
+	}
 	rough, end := context.WithTimeout(ctx, within(r, roughLeast, roughMost))
 	go func() {
 		select {

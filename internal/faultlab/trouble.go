@@ -153,11 +153,21 @@ func cutInWrite(s *site, r *rand.Rand) (string, func(), time.Duration) {
 }
 
 // cutAfterSnapshots cuts the power of all while their snapshots, and the
-// segments that these wait for, are being written.
+// segments that these wait for, are being written. Half of the time segments take
+// so long that all snapshots would be first.
 func cutAfterSnapshots(s *site, r *rand.Rand) (string, func(), time.Duration) {
 	after, rest := within(r, 0, 100*time.Millisecond), rand.New(rand.NewPCG(r.Uint64(), 0))
+	slow, most := func(string) bool { return true }, 50*time.Millisecond
+	if r.IntN(2) == 0 {
+		after, slow, most = within(r, 100*time.Millisecond, 3*time.Second), isSegment, time.Hour
+	}
 	for _, b := range s.boxes {
-		b.disk.Slow(func() time.Duration { return within(b.random, 0, 50*time.Millisecond) })
+		b.disk.Slow(func(name string) time.Duration {
+			if !slow(name) {
+				return 0
+			}
+			return within(b.random, 0, most)
+		})
 		if l := b.present(); l != nil {
 			go func() {
 				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -167,7 +177,7 @@ func cutAfterSnapshots(s *site, r *rand.Rand) (string, func(), time.Duration) {
 			}()
 		}
 	}
-	return fmt.Sprintf("after %s", after), func() {
+	return fmt.Sprintf("after %s, syncs take up to %s", after, most), func() {
 		cutAll(s, rest)
 		for _, b := range s.boxes {
 			b.slow(usualSync)
@@ -233,14 +243,6 @@ func weather(s *site, r *rand.Rand) (string, func(), time.Duration) {
 		Lost: r.Float64() * 0.2, Late: r.Float64() * 0.05, Twice: r.Float64() * 0.1, Broken: r.Float64() * 0.5,
 		Delay: within(r, time.Millisecond, 300*time.Millisecond), LateBy: within(r, time.Second, 10*time.Minute),
 	}
-	d := within(r, time.Second, time.Minute)
-	s.net.Weather(w)
-	return fmt.Sprintf("%+v for %s", w, d), func() { s.net.Weather(wire.Weather{}) }, d
-}
-
-// buffers has calls lie in buffers for longer than a key is known.
-func buffers(s *site, r *rand.Rand) (string, func(), time.Duration) {
-	w := wire.Weather{Late: r.Float64() * 0.3, LateFrom: 4 * time.Minute, LateBy: 9 * time.Minute}
 	d := within(r, time.Second, time.Minute)
 	s.net.Weather(w)
 	return fmt.Sprintf("%+v for %s", w, d), func() { s.net.Weather(wire.Weather{}) }, d

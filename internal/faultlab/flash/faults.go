@@ -32,8 +32,8 @@ type faults struct {
 	// tripping is how many calls are left until the machine's end, 0 for never.
 	tripping int
 	tripped  func()
-	takes    func() time.Duration // of a sync; nil for no time
-	gate     chan struct{}        // syncs wait until it is closed
+	takes    func(name string) time.Duration // of a sync; nil for no time
+	gate     chan struct{}                   // syncs wait until it is closed
 	lie      func(name string) bool
 }
 
@@ -71,7 +71,7 @@ func (d *Disk) enter(l *life, k Kind, name string) (*life, error) {
 	if k == Sync {
 		gate = d.faults.gate
 		if d.faults.takes != nil {
-			takes = d.faults.takes()
+			takes = d.faults.takes(name)
 		}
 	}
 	err := d.faults.fail(k, name)
@@ -120,9 +120,9 @@ func (l *life) wait(gate chan struct{}, takes time.Duration) error {
 	return nil
 }
 
-// Slow has syncs, of files and directories, take what takes says. takes draws
+// Slow has syncs, of files and directories, take what takes says of each. takes draws
 // under the disk's lock.
-func (d *Disk) Slow(takes func() time.Duration) {
+func (d *Disk) Slow(takes func(name string) time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.faults.takes = takes

@@ -230,7 +230,7 @@ func TestAStalledDiskSyncsNeitherFilesNorDirectories(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				d := flash.New(1)
 				f := create(t, d, "dir/a", "one")
-				d.Slow(func() time.Duration { return time.Second })
+				d.Slow(func(string) time.Duration { return time.Second })
 				time.AfterFunc(time.Minute, d.Stall())
 				start := time.Now()
 				if err := call(d, f); err != nil {

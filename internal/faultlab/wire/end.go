@@ -95,7 +95,7 @@ func (e *End) pass(d time.Duration, gates []chan struct{}, to *End) bool {
 
 // Call is transport.Network's.
 func (e *End) Call(ctx context.Context, peer transport.Peer, method string, body []byte) ([]byte, error) {
-	f := e.net.draw(route{e.address, peer.Address})
+	f := e.net.drawCall(route{e.address, peer.Address})
 	switch {
 	case f.to == nil:
 		return nil, fmt.Errorf("%w: %s: %w", transport.ErrNotSent, peer.Address, errRefused)

@@ -20,6 +20,7 @@ type Weather struct {
 	Broken float64       // a snapshot ends on its way
 	Delay  time.Duration // up to so much for each
 
+	LateCalls        float64 // as Late, of calls alone
 	LateFrom, LateBy time.Duration
 }
 
@@ -150,6 +151,18 @@ type fate struct {
 	delay, lateBy             time.Duration
 	gates                     []chan struct{} // of paused ends
 	to                        *End            // nil when nobody is there
+}
+
+// drawCall decides about a call that is sent now.
+func (n *Net) drawCall(r route) fate {
+	f := n.draw(r)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if p := n.weather.LateCalls; p > 0 && !f.late && n.link(r).random.Float64() < p {
+		f.late = true
+		n.counts.Late++
+	}
+	return f
 }
 
 // draw decides about a message that is sent now.
