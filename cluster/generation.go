@@ -118,8 +118,12 @@ func (r *replica) seen() []fsm.Seen {
 // node has not been let in.
 func (n *Node) generation() uint64 { return n.started.Load() }
 
-// raiseGeneration counts this start, durably.
+// raiseGeneration counts this start, durably, and begins to owe what the log
+// holds.
 func (n *Node) raiseGeneration() error {
+	if err := n.logs.Owe(); err != nil {
+		return err
+	}
 	n.identityMu.Lock()
 	defer n.identityMu.Unlock()
 	id := n.id

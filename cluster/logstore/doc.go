@@ -11,8 +11,8 @@
 //
 // File "hint" says up to which entry the log is known to be durable. It is
 // written HintEvery after appends where they are many, HintWithin after them
-// where they are few, and at Close, and lowered before entries are deleted from
-// the end. A log that ends before its hint has lost entries that this node
+// where they are few, at Close, and when the node takes part (Owe), and lowered
+// before entries are deleted from the end. Opening a whole log does not change it. A log that ends before its hint has lost entries that this node
 // acknowledged; one that ends after it may have a torn tail. Its record, in a
 // file of slots, little-endian:
 //

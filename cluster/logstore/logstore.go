@@ -242,6 +242,7 @@ func (s *Store) begin(cfg Config, inner innerLog, found segmented.Found, hinted 
 		return errors.Join(err, hinted.close())
 	}
 	r.Hint = v.last
+	was := v
 	reach := max(last, r.Snapshot)
 	switch {
 	case found.Damage != "":
@@ -266,12 +267,13 @@ func (s *Store) begin(cfg Config, inner innerLog, found segmented.Found, hinted 
 	if clear {
 		v.last, v.first = 0, 0
 	}
-	if hinted.file == nil {
+	if hinted.file != nil && hinted.file.Mended() {
+		r.Mended = append(r.Mended, hintFile)
+	}
+	switch {
+	case hinted.file == nil:
 		hinted.file, err = slots.Create(cfg.Disk, path.Join(cfg.Dir, hintFile), hintDistance, v.encode())
-	} else {
-		if hinted.file.Mended() {
-			r.Mended = append(r.Mended, hintFile)
-		}
+	case v != was: // a directory that its site refuses is left as it was
 		err = hinted.file.Set(v.encode())
 	}
 	if err != nil {
@@ -286,11 +288,19 @@ func (s *Store) begin(cfg Config, inner innerLog, found segmented.Found, hinted 
 	if r.First, r.Last, err = bounds(inner); err != nil {
 		return err
 	}
-	if err := s.checkTerm(); err != nil {
+	return s.checkTerm()
+}
+
+// Owe makes it durable that all that the log holds is owed: entries that are
+// missing at the next start are lost ones. A node calls it when it takes part; until
+// then Open has changed nothing that was whole.
+func (s *Store) Owe() error {
+	last, err := s.Log.LastIndex()
+	if err != nil {
 		return err
 	}
-	h.raise(r.Last)
-	return h.write()
+	s.hint.raise(last)
+	return s.guard.write("write the hint of the log's end", s.hint.write)
 }
 
 func bounds(l raft.LogStore) (first, last uint64, err error) {

@@ -95,6 +95,23 @@ func TestATornTailAfterTheHintIsNotDamage(t *testing.T) {
 	wantEntries(t, s, entries(1, 21))
 }
 
+// What a node that takes part may vote for is owed, though nothing is appended.
+func TestAllThatIsInTheLogIsOwedByANodeThatTakesPart(t *testing.T) {
+	d := filled(t, 20)
+	s := mustOpenOn(t, d)
+	if err := s.StoreLogs(entries(21, 3)); err != nil {
+		t.Fatal(err)
+	}
+	abandon(d, s) // the hint says 20
+	s = mustOpenOn(t, d)
+	if err := s.Owe(); err != nil {
+		t.Fatal(err)
+	}
+	abandon(d, s)
+	d.Corrupt(lastSegment(d), inEntry(1), 0) // of the newest segment: entry 21
+	wantDamaged(t, mustOpenOn(t, d), true, 20)
+}
+
 func TestTheHintFollowsAppendsInTimeAndIdleLogsWriteNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := filled(t, 1)

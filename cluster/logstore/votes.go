@@ -77,7 +77,9 @@ func newVotes(f *slots.File, now map[string]string, g *guard) *Votes {
 }
 
 // Set is raft.StableStore's: durable when it returns nil, but for the term of a
-// vote, which waits for its candidate.
+// vote, which waits for its candidate. What is held already, durable since the
+// file was opened, is not written again: raft sets its term at each start, and a
+// server that is refused then leaves its directory as it was.
 func (v *Votes) Set(key, value []byte) error {
 	return v.guard.write("write votes", func() error { return v.set(string(key), string(value)) })
 }
@@ -96,7 +98,14 @@ func (v *Votes) set(key, value string) error {
 	if key == keyCandidate {
 		maps.Copy(next, v.held)
 	}
+	same := maps.Equal(next, v.now)
+	if same && key == keyCandidate {
+		clear(v.held)
+	}
 	v.mu.Unlock()
+	if same {
+		return nil
+	}
 	b, err := encodeVotes(next)
 	if err == nil {
 		err = v.file.Set(b)

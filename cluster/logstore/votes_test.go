@@ -72,6 +72,30 @@ func TestAVoteIsOnDiskWholeOrNotAtAllForTwoSyncs(t *testing.T) {
 	}
 }
 
+// A directory that is refused at the start is left as it is, though raft sets its
+// term before.
+func TestVotesThatAreSetAgainAreNotWrittenAgain(t *testing.T) {
+	d := disk.NewMemory()
+	s := mustOpenOn(t, d)
+	if err := errors.Join(vote(s, 1, "a:1"), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	s = mustOpenOn(t, d)
+	syncs := 0
+	d.OnSync(func(string) { syncs++ })
+	if err := errors.Join(s.Stable.SetUint64(keyTerm, 1), vote(s, 1, "a:1")); err != nil || syncs != 0 {
+		t.Errorf("what was there took %d syncs (%v), want none", syncs, err)
+	}
+	if err := vote(s, 1, "b:1"); err != nil || syncs != 1 {
+		t.Errorf("another candidate took %d syncs (%v), want 1", syncs, err)
+	}
+	d.Cut()
+	s = mustOpenOn(t, d)
+	if got, err := s.Stable.Get(keyCandidate); err != nil || string(got) != "b:1" {
+		t.Errorf("after a power cut the candidate is %q (%v), want b:1", got, err)
+	}
+}
+
 func TestVotesThatAreDamagedGoneOrOldAreErrVotes(t *testing.T) {
 	for _, c := range []struct {
 		name string
