@@ -59,6 +59,12 @@ demo: bin/skerry ## run a site of three nodes with sensors and a camera (DURATIO
 bin/skerry:
 	@$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/skerry
 
+# The version after this one, as tests of upgrades see it: with a command and a
+# field more. It is no release.
+.PHONY: bin/skerry-next
+bin/skerry-next:
+	@$(GO) build -trimpath -tags '$(TAGS) trial' -ldflags '$(LDFLAGS)-next' -o $@ ./cmd/skerry
+
 .PHONY: build
 build: bin/skerry $(PLATFORMS:%=bin/skerry-%) ## build static binaries for all platforms into bin/
 	@$(GO) run ./internal/staticelf bin/skerry $(PLATFORMS:%=bin/skerry-%)
@@ -90,6 +96,7 @@ fmt: ## fail on files that gofmt would change
 vet: ## run go vet, on the tests behind tags too
 	$(GO) vet ./...
 	$(GO) vet -tags '$(TAGS) peer' ./coap/message
+	$(GO) vet -tags '$(TAGS) trial' ./cluster ./cmd/skerry
 	$(GO) vet -tags '$(TAGS) e2e engines' ./e2e/...
 
 .PHONY: lint
@@ -148,7 +155,7 @@ bin/faultreal:
 	@$(GO) build -trimpath -o $@ ./internal/faultreal
 
 .PHONY: faults-real
-faults-real: bin/skerry bin/faultreal ## break a site of real processes (CAMPAIGNS, SEED, FAULTS, TIME)
+faults-real: bin/skerry bin/skerry-next bin/faultreal ## break a site of real processes (CAMPAIGNS, SEED, FAULTS, TIME)
 	@bin/faultreal -campaigns '$(CAMPAIGNS)' -count $(FAULTS) -time $(or $(TIME),10m) $(if $(SEED),-seed $(SEED)) -dir faults-real
 
 .PHONY: faults
@@ -169,7 +176,7 @@ peers: ## fetch the real programs and data that the end-to-end tests use
 	e2e/peers.sh
 
 .PHONY: e2e
-e2e: bin/skerry bin/faultreal peers ## run the end-to-end tests against real programs
+e2e: bin/skerry bin/skerry-next bin/faultreal peers ## run the end-to-end tests against real programs
 	$(GO) test -tags '$(TAGS) e2e' -count=1 -timeout 20m -v -run '$(E2E)' ./e2e/...
 
 .PHONY: e2e-engines

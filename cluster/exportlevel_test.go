@@ -1,3 +1,5 @@
+//go:build !trial
+
 package cluster
 
 // Trial is the field that the trial command sets.

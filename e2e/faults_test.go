@@ -27,12 +27,14 @@ func TestFaults(t *testing.T) {
 		{"errors", "4"},
 		{"rot", "4"}, // one of each kind
 		{"stall", "1"},
-		{"full", "4"}, // one disk, two, three, and one of a node that comes back
+		{"full", "4"},  // one disk, two, three, and one of a node that comes back
+		{"cards", "4"}, // one of each kind
+		{"upgrade", "1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel() // each has a network of its own, and mostly waits
 			cmd := exec.Command(filepath.Join("..", "bin", "faultreal"),
-				"-campaigns", c.name, "-count", c.count, "-skerry", binary(t), "-dir", t.TempDir())
+				"-campaigns", c.name, "-count", c.count, "-skerry", binary(t), "-next", filepath.Join("..", "bin", "skerry-next"), "-dir", t.TempDir())
 			out, err := cmd.CombinedOutput()
 			t.Logf("%s", out)
 			if err != nil {

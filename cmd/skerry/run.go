@@ -77,15 +77,16 @@ func runAgent(ctx context.Context, s settings, logTo io.Writer) error {
 // fails, close closes those that are open.
 func (p *parts) open(s settings) (err error) {
 	p.heir = !isEmpty(s.data)
-	p.node, err = cluster.Open(cluster.Config{
+	c := cluster.Config{
 		Name: s.name, Site: s.site, Dir: s.data,
 		Cluster: s.cluster, Gossip: s.gossip, Advertise: s.advertise, HTTP: s.http, CoAP: s.doors.coap,
 		BootstrapExpect: s.expect, Join: s.join,
 		Profile: s.profile, LogStore: logstore.Kind(s.logStore), Linger: s.linger, SnapshotBytes: s.snapAfter, Reserve: s.reserve,
 		FetchRate: s.fetchRate, ScrubRate: s.scrubRate,
 		Version: version, Logger: p.log,
-	})
-	if err != nil {
+	}
+	nextVersion(&c)
+	if p.node, err = cluster.Open(c); err != nil {
 		return err
 	}
 	if s.cloud != "" {
@@ -132,6 +133,7 @@ func (p *parts) run(ctx context.Context) error {
 	g.Go(func() error { return p.devices.Run(doors) })
 	g.Go(func() error { return p.operators.Run(doors) })
 	g.Go(func() error { return task.NewRunner(task.At(p.node), p.node.Name(), p.log).Run(doors) })
+	g.Go(func() error { p.tryNext(doors); return nil })
 	for _, cam := range p.cameras {
 		g.Go(func() error { p.watch(doors, cam); return nil })
 	}

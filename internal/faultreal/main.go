@@ -24,6 +24,7 @@ func main() {
 	count := flag.Int("count", 10, "faults in each campaign")
 	limit := flag.Duration("time", 0, "after which a campaign begins no further fault; 0 is no limit")
 	binary := flag.String("skerry", "bin/skerry", "the binary to break")
+	next := flag.String("next", "bin/skerry-next", "the version after it, for the campaign upgrade")
 	kind := flag.Bool("ext4", false, "disks that are as kind with names as ext4: every fsync keeps the directories' changes before it")
 	profile := flag.String("profile", "", "of the nodes in the campaign takeover: ssd, sdcard or wan (default ssd)")
 	dir := flag.String("dir", "", "for logs and what a violation left; a temporary one, kept only after a violation, by default")
@@ -34,7 +35,7 @@ func main() {
 			*seed = rand.Uint64N(1 << 32)
 		}
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		err = run(ctx, *names, *dir, faultsite.Plan{Binary: *binary, Seed: *seed, Count: *count, Kind: *kind, Time: *limit, Profile: *profile, Print: os.Stdout})
+		err = run(ctx, *names, *dir, faultsite.Plan{Binary: *binary, Next: *next, Seed: *seed, Count: *count, Kind: *kind, Time: *limit, Profile: *profile, Print: os.Stdout})
 		stop()
 	}
 	if err != nil {
@@ -56,6 +57,9 @@ func run(ctx context.Context, names, dir string, p faultsite.Plan) error {
 	if _, err := os.Stat(p.Binary); err != nil {
 		return fmt.Errorf("%w: build it with make bin/skerry", err)
 	}
+	if p.Next, err = filepath.Abs(p.Next); err != nil {
+		return err
+	}
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "faultreal-*"); err != nil {
 			return err
@@ -68,6 +72,9 @@ func run(ctx context.Context, names, dir string, p faultsite.Plan) error {
 		}
 		fmt.Printf("%s: %s (seed %d)\n", c.Name, c.Says, p.Seed)
 		p.Dir = filepath.Join(dir, c.Name)
+		if left, err := os.ReadDir(p.Dir); err == nil && len(left) > 0 {
+			return fmt.Errorf("%s is what an earlier run left: remove it, or name another -dir", p.Dir)
+		}
 		began := time.Now()
 		if err := c.Run(ctx, p); err != nil {
 			fmt.Printf("  FAILED after %s: %v\n", time.Since(began).Round(time.Second), err)

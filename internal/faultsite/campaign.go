@@ -14,6 +14,7 @@ import (
 // Plan is how a campaign is run.
 type Plan struct {
 	Binary string
+	Next   string // the version after it, for the campaign upgrade
 	Dir    string
 	Seed   uint64
 	Count  int           // faults
@@ -44,6 +45,8 @@ func Campaigns() []Campaign {
 		{"rot", "flipped bits in the history, the log, the votes and the snapshots of one node at a time", rot},
 		{"takeover", "kill -9 of the leader, and how long it is to the next acknowledged reading", takeover},
 		{"errors", "reads, writes and fsyncs that fail", failing},
+		{"cards", "wiped cards, cards of last week, two nodes that exchange addresses, new addresses for all", cards},
+		{"upgrade", "rolling restarts to the next version and back, and then for good", upgrade},
 	}
 }
 

@@ -43,12 +43,12 @@ type load struct {
 	ledger  device.Ledger
 	site    *Site
 	run     string // tells keys of this load from those of others
-	gates   []*coap.Client
 	serial  atomic.Uint64
 	lastAck atomic.Int64 // nanoseconds since 1970
 
 	mu      sync.Mutex
-	refused map[string]int // answers that said no, by their words
+	gates   map[string]*coap.Client // by the address of a node
+	refused map[string]int          // answers that said no, by their words
 	stop    context.CancelFunc
 	done    sync.WaitGroup
 }
@@ -64,13 +64,11 @@ const (
 
 // startLoad begins to post.
 func (s *Site) startLoad(ctx context.Context) (*load, error) {
-	l := &load{site: s, run: fmt.Sprintf("%x", rand.Uint32()), refused: map[string]int{}}
+	l := &load{site: s, run: fmt.Sprintf("%x", rand.Uint32()), refused: map[string]int{}, gates: map[string]*coap.Client{}}
 	for _, n := range s.Nodes {
-		c, err := coap.Dial(n.coap(), coap.ClientConfig{AckTimeout: time.Second, MaxRetransmit: 2, Wait: tryTimeout})
-		if err != nil {
+		if _, err := l.gate(n); err != nil {
 			return nil, err
 		}
-		l.gates = append(l.gates, c)
 	}
 	ctx, l.stop = context.WithCancel(ctx)
 	for w := range workers {
@@ -89,6 +87,21 @@ func (l *load) end() error {
 		err = errors.Join(err, c.Close())
 	}
 	return err
+}
+
+// gate is the way to a node over CoAP, where the node is now.
+func (l *load) gate(n *Node) (*coap.Client, error) {
+	address := n.coap()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c := l.gates[address]; c != nil {
+		return c, nil
+	}
+	c, err := coap.Dial(address, coap.ClientConfig{AckTimeout: time.Second, MaxRetransmit: 2, Wait: tryTimeout})
+	if err == nil {
+		l.gates[address] = c
+	}
+	return c, err
 }
 
 // work posts one message after the other.
@@ -150,14 +163,19 @@ func (l *load) deliver(worker, gate int) int {
 func (l *load) post(worker, gate int, id string, readings []device.Reading) answer {
 	ctx, cancel := context.WithTimeout(context.Background(), tryTimeout)
 	defer cancel()
+	n := l.site.Nodes[gate%len(l.site.Nodes)]
 	if worker%2 == 0 || len(readings) > 1 {
-		return l.overHTTP(ctx, l.site.Nodes[gate%len(l.site.Nodes)], id, readings)
+		return l.overHTTP(ctx, n, id, readings)
 	}
 	m, err := device.Single(readings[0])
 	if err != nil {
 		return unknown
 	}
-	response, err := l.gates[gate%len(l.gates)].Do(ctx, coap.Request{
+	door, err := l.gate(n)
+	if err != nil {
+		return unknown
+	}
+	response, err := door.Do(ctx, coap.Request{
 		Method: message.POST, Path: m.Path, Query: []string{"id=" + id}, Payload: m.Payload, Format: uint16(m.Format), Typed: true,
 	})
 	if err != nil {

@@ -34,15 +34,16 @@ type Node struct {
 	Name string
 	Disk *faultfs.Disk // nil where Dir is on another filesystem
 
-	machine *machine
-	dir     string // of the disk; the data directory is below
-	log     string // file
-	binary  string
-	args    []string
-	groups  []string // folders of the cgroups that its processes are in
-	http    *http.Client
+	dir    string   // of the disk; the data directory is below
+	log    string   // file
+	flags  []string // of the agent, but for those that hold addresses
+	groups []string // folders of the cgroups that its processes are in
+	http   *http.Client
 
-	mu       sync.Mutex
+	mu       sync.Mutex // guards all below
+	machine  *machine
+	join     []string // gossip addresses of nodes
+	binary   string
 	wanted   bool // the supervisor starts it again
 	process  *os.Process
 	exited   chan struct{} // closed when process has been waited for
@@ -90,16 +91,20 @@ func (n *Node) start() error {
 	return nil
 }
 
-// command is the node's, begun by a shell that enters the node's cgroups first.
+// command is the node's, begun by a shell that enters the node's cgroups first;
+// mu is held.
 func (n *Node) command() *exec.Cmd {
+	host := n.machine.address
+	args := append([]string{"agent", "--http", host + ":7480", "--coap", host + ":5683",
+		"--cluster", host + ":7420", "--gossip", host + ":7421", "--join", strings.Join(n.join, ",")}, n.flags...)
 	if len(n.groups) == 0 {
-		return exec.Command(n.binary, n.args...)
+		return exec.Command(n.binary, args...)
 	}
 	enter := ""
 	for _, dir := range n.groups {
 		enter += fmt.Sprintf("echo $$ >%s/cgroup.procs && ", dir)
 	}
-	return exec.Command("/bin/sh", append([]string{"-c", enter + `exec "$0" "$@"`, n.binary}, n.args...)...)
+	return exec.Command("/bin/sh", append([]string{"-c", enter + `exec "$0" "$@"`, n.binary}, args...)...)
 }
 
 // ended starts a process after the one that ended, where that is wanted.
@@ -192,8 +197,30 @@ func (n *Node) PID() int {
 	return n.process.Pid
 }
 
-func (n *Node) url(path string) string { return "http://" + n.machine.address + ":7480" + path }
-func (n *Node) coap() string           { return n.machine.address + ":5683" }
+// at is the machine on which the node runs now.
+func (n *Node) at() *machine {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.machine
+}
+
+// move has the next process of the node run on a machine and look for the others
+// at some gossip addresses.
+func (n *Node) move(to *machine, join []string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.machine, n.join = to, join
+}
+
+// become has the next process of the node be of another binary.
+func (n *Node) become(binary string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.binary = binary
+}
+
+func (n *Node) url(path string) string { return "http://" + n.at().address + ":7480" + path }
+func (n *Node) coap() string           { return n.at().address + ":5683" }
 
 // get asks the node over HTTP for JSON.
 func (n *Node) get(ctx context.Context, path string, into any) error {

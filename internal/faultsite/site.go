@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -23,6 +22,7 @@ const (
 	// it serves.
 	startTimeout = 60 * time.Second
 	pollEvery    = 50 * time.Millisecond
+	gossipPort   = ":7421"
 	// syncTime is what an fsync takes on the laboratory's disks: long enough that
 	// a cut finds some under way.
 	syncTime = 3 * time.Millisecond
@@ -91,7 +91,7 @@ func (s *Site) newNode(i int) (*Node, error) {
 	}
 	name := fmt.Sprint("n", i+1)
 	n := &Node{
-		Name: name, machine: m, binary: s.cfg.Binary,
+		Name: name, machine: m, binary: s.cfg.Binary, join: gossipAt(s.cfg.Nodes),
 		log: filepath.Join(s.dir, name+".log"), dir: filepath.Join(s.dir, name),
 		http: &http.Client{Transport: &http.Transport{
 			DialContext:         (&net.Dialer{Timeout: time.Second}).DialContext,
@@ -117,19 +117,24 @@ func (s *Site) newNode(i int) (*Node, error) {
 			return nil, err
 		}
 	}
-	var gossip []string
-	for j := range s.cfg.Nodes {
-		gossip = append(gossip, fmt.Sprint(subnet, j+1, ":7421"))
-	}
-	n.args = append([]string{"agent", "--dev", "--dev-unsafe-addresses",
+	n.flags = append([]string{"--dev", "--dev-unsafe-addresses",
 		"--name", name, "--site", siteName, "--data", n.Data(),
-		"--http", m.address + ":7480", "--coap", m.address + ":5683",
-		"--cluster", m.address + ":7420", "--gossip", m.address + ":7421",
-		"--bootstrap-expect", fmt.Sprint(s.cfg.Nodes), "--join", strings.Join(gossip, ","),
-		"--cloud", "file://" + s.Bucket,
+		"--bootstrap-expect", fmt.Sprint(s.cfg.Nodes), "--cloud", "file://" + s.Bucket,
 	}, s.cfg.Args...)
 	return n, nil
 }
+
+// gossipAt are the gossip addresses of the machines 1 to n.
+func gossipAt(n int) []string {
+	var all []string
+	for i := range n {
+		all = append(all, fmt.Sprint(subnet, i+1, gossipPort))
+	}
+	return all
+}
+
+// Machines from firstFresh on have the addresses that nodes come to.
+const firstFresh, lastMachine = 11, 253
 
 // machines are made once for each number and used by one site after the other.
 var machines struct {
@@ -140,6 +145,25 @@ var machines struct {
 func machineOf(i int) (*machine, error) {
 	machines.mu.Lock()
 	defer machines.mu.Unlock()
+	return machineLocked(i)
+}
+
+// newestMachine is one whose address nobody had before.
+func newestMachine() (*machine, error) {
+	machines.mu.Lock()
+	defer machines.mu.Unlock()
+	i := firstFresh
+	for machines.all[i] != nil {
+		i++
+	}
+	if i > lastMachine {
+		return nil, fmt.Errorf("the laboratory has no more addresses than %d: ask for fewer faults", lastMachine)
+	}
+	return machineLocked(i)
+}
+
+// machineLocked is called with machines.mu held.
+func machineLocked(i int) (*machine, error) {
 	if m := machines.all[i]; m != nil {
 		return m, nil
 	}
@@ -258,9 +282,9 @@ func (s *Site) Cut(how faultfs.Spare, nodes ...*Node) error {
 func (s *Site) Partition(deaf, others []*Node, bothWays bool) error {
 	for _, a := range deaf {
 		for _, b := range others {
-			err := a.machine.deafen(b.machine)
+			err := a.at().deafen(b.at())
 			if bothWays {
-				err = errors.Join(err, b.machine.deafen(a.machine))
+				err = errors.Join(err, b.at().deafen(a.at()))
 			}
 			if err != nil {
 				return err
@@ -274,7 +298,7 @@ func (s *Site) Partition(deaf, others []*Node, bothWays bool) error {
 func (s *Site) Heal() error {
 	var err error
 	for _, n := range s.Nodes {
-		err = errors.Join(err, n.machine.hear())
+		err = errors.Join(err, n.at().hear())
 	}
 	return err
 }
