@@ -268,8 +268,8 @@ func (n *Node) run(ctx context.Context, failing <-chan struct{}, duties []Duty) 
 	duties = append([]Duty{n.membership, n.takeSurveys, n.mindSpace, n.tick}, duties...)
 	for _, work := range []func(context.Context){
 		func(ctx context.Context) { n.runDuties(ctx, duties) },
-		n.watchLeader, n.committer.run, n.replica.writeSegments, n.joinSite, n.followLevel, n.mindRoom,
-		n.letIn(n.fetchMissing), n.letIn(n.mergeSegments), n.letIn(n.scrub), n.letIn(n.takeSnapshots), n.letIn(n.removeDropped), n.letIn(n.eraseFiles),
+		n.watchLeader, n.committer.run, n.replica.writeSegments, n.joinSite, n.followLevel, n.mindRoom, n.removeDropped,
+		n.letIn(n.fetchMissing), n.letIn(n.mergeSegments), n.letIn(n.scrub), n.letIn(n.takeSnapshots), n.letIn(n.eraseFiles),
 		n.earnTrust, n.watchSeen, n.mindAside,
 	} {
 		wg.Go(func() { work(inner) })
@@ -289,7 +289,8 @@ func (n *Node) run(ctx context.Context, failing <-chan struct{}, duties []Duty) 
 }
 
 // letIn has work wait until the node takes part: a data directory that the site
-// refuses stays as it is.
+// refuses stays as it is. What makes room on a full disk does not wait: to take
+// part a node has to write.
 func (n *Node) letIn(work func(context.Context)) func(context.Context) {
 	return func(ctx context.Context) {
 		for n.filter.Stance() == transport.Apart {
