@@ -27,6 +27,11 @@ const startAgain = time.Second
 // segmentBytes is the size of the log's segments: small, so that there are many.
 const segmentBytes = 64 << 10
 
+// scrubRate is a quarter of the least pace at which a node reads its history again,
+// in bytes per second: nodes start every half minute here, and would read all they
+// have after each start. What rots in an epoch is read at its end in any case.
+const scrubRate = 4 << 10
+
 // box is a gateway: a machine with a disk and a clock, and a supervisor that
 // starts the node whenever it is not meant to be down.
 type box struct {
@@ -210,7 +215,7 @@ func (b *box) awaitUp(ctx context.Context) bool {
 // start opens and runs a node.
 func (b *box) start() (*life, error) {
 	node, err := cluster.Open(cluster.Config{
-		Name: b.name, Site: siteName, BootstrapExpect: len(b.s.boxes), Profile: b.s.profile,
+		Name: b.name, Site: siteName, BootstrapExpect: len(b.s.boxes), Profile: b.s.profile, ScrubRate: b.s.plan.scrubRate(),
 		Logger: b.s.trace.logger(b.name, b.s.plan.level(), b.hear),
 		Seams: cluster.Seams{
 			Disk:         b.disk,

@@ -7,5 +7,5 @@ import "os"
 // memory is there, and goroutines begin with stacks as deep as most come to need: a
 // virtual hour starts a million of them.
 func Environ() []string {
-	return append(os.Environ(), "GOMAXPROCS=1", "GOGC=400", "GODEBUG=adaptivestackstart=1,memprofilerate=0")
+	return append(os.Environ(), "GOMAXPROCS=1", "GOGC=400", "GODEBUG=adaptivestackstart=1,asyncpreemptoff=1,memprofilerate=0")
 }

@@ -59,6 +59,14 @@ func (p Plan) sync(r *rand.Rand) time.Duration {
 	return usualSync
 }
 
+// scrubRate is the pace at which nodes read their history again; 0 is their own.
+func (p Plan) scrubRate() int64 {
+	if p.Mode == Rot {
+		return 0
+	}
+	return scrubRate
+}
+
 // source is a source of random decisions of its own for each purpose, so that
 // one that draws more does not move the others.
 func source(seed uint64, purpose string) *rand.Rand {
