@@ -115,32 +115,13 @@ func exportFormat(o, file string) (string, error) {
 	return "", usagef("-o %s is not known here: use csv, json or parquet", o)
 }
 
-// toFile has write fill a file, which gets its name when it is whole and
-// durable, or stdout where name is "".
-func toFile(stdout io.Writer, name string, write func(io.Writer) error) (err error) {
+// toFile has write fill a new file that everybody may read, or stdout where name
+// is "".
+func toFile(stdout io.Writer, name string, write func(io.Writer) error) error {
 	if name == "" {
 		return write(stdout)
 	}
-	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*.tmp")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	err = write(f)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), name)
+	return newFile(name, 0o644, func(f *os.File) error { return write(f) })
 }
 
 // exporter writes readings in one format.

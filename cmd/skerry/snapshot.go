@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
@@ -64,45 +63,33 @@ func snapshotSave(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*.part")
+	var m archive.Summary
+	var size int64
+	err = newFile(name, 0o600, func(f *os.File) error {
+		if err := cl.Snapshot(c.Context, f); err != nil {
+			return err
+		}
+		m, size, err = inspectOpen(f)
+		return err
+	})
 	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(f.Name()) }() // gone where all went well
-	if err := cl.Snapshot(c.Context, f); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	m, size, err := inspectOpen(f)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), name); err != nil {
 		return err
 	}
 	return showSnapshot(c, name, size, m)
 }
 
 func snapshotInspect(c *cli.Context) error {
-	name, err := snapshotFile(c)
-	if err != nil {
-		return err
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	m, size, err := inspectOpen(f)
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	return showSnapshot(c, name, size, m)
+	return readSnapshot(c, cluster.Inspect)
 }
 
 func snapshotRestore(c *cli.Context) error {
+	return readSnapshot(c, func(f io.ReaderAt, size int64) (archive.Summary, error) {
+		return cluster.Restore(f, size, cluster.RestoreConfig{Dir: c.String("data"), Name: c.String("name"), Site: c.String("site")})
+	})
+}
+
+// readSnapshot opens the snapshot file and shows what read found in it.
+func readSnapshot(c *cli.Context, read func(f io.ReaderAt, size int64) (archive.Summary, error)) error {
 	name, err := snapshotFile(c)
 	if err != nil {
 		return err
@@ -116,7 +103,7 @@ func snapshotRestore(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	m, err := cluster.Restore(f, size, cluster.RestoreConfig{Dir: c.String("data"), Name: c.String("name"), Site: c.String("site")})
+	m, err := read(f, size)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
