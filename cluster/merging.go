@@ -88,16 +88,17 @@ func (n *Node) mergeOnce(ctx context.Context) (merged bool, err error) {
 		if len(files) == 0 || n.cfg.Seams.Unmerged {
 			continue
 		}
-		if err := n.merge(ctx, s, files); err != nil {
+		done, err := n.merge(ctx, s, files)
+		if err != nil {
 			return false, err
 		}
-		merged = true
+		merged = merged || done
 	}
 	return merged, nil
 }
 
-// merge makes one file of neighbours.
-func (n *Node) merge(ctx context.Context, s fsm.Stream, files []*held) error {
+// merge makes one file of neighbours. done is false where there is no room for it.
+func (n *Node) merge(ctx context.Context, s fsm.Stream, files []*held) (done bool, err error) {
 	r := n.replica
 	var cut fsm.Cut
 	var bytes int64
@@ -108,7 +109,7 @@ func (n *Node) merge(ctx context.Context, s fsm.Stream, files []*held) error {
 			if isRot(err) {
 				r.rotten(h, err)
 			}
-			return err
+			return false, err
 		}
 		defer release()
 		if c := seg.Cut(); i == 0 {
@@ -119,19 +120,19 @@ func (n *Node) merge(ctx context.Context, s fsm.Stream, files []*held) error {
 		bytes += seg.size
 		open = append(open, seg.Segment)
 	}
-	if err := n.fits(bytes); err != nil {
-		return err
+	if !n.roomFor(bytes) {
+		return false, nil
 	}
-	err := r.segments.write(s, cut, func(w io.Writer) error {
+	err = r.segments.write(s, cut, func(w io.Writer) error {
 		return mergeInto(ctx, &pacedWriter{ctx, w, n.mergePace}, n.cfg.Site, s, cut, open)
 	})
 	if err != nil {
 		n.lookAgain(ctx, files)
-		return err
+		return false, err
 	}
 	r.scrubbed.merged.Add(uint64(len(files)))
 	r.closing.notify()
-	return nil
+	return true, nil
 }
 
 // mergeInto writes a file of a cut's rows from files that hold them.

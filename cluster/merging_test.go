@@ -33,6 +33,14 @@ func segmentFiles(m *clustertest.Member, stream string) (names []string) {
 	return names
 }
 
+// wantFiles compares a member's files of readings.
+func wantFiles(tb testing.TB, m *clustertest.Member, want ...string) {
+	tb.Helper()
+	if got := segmentFiles(m, "readings"); !slices.Equal(got, want) {
+		tb.Errorf("files of %s are %q, want %q", m.Name, got, want)
+	}
+}
+
 func fileName(first, last int) string { return fmt.Sprintf("%020d-%020d.parquet", first, last) }
 
 func TestSmallFilesBecomeOneAndAllIsReadAsBefore(t *testing.T) {
@@ -50,9 +58,7 @@ func TestSmallFilesBecomeOneAndAllIsReadAsBefore(t *testing.T) {
 		// What was merged stays a little, for whoever has just listed it.
 		<-time.After(2 * time.Minute)
 		for _, m := range s.Up() {
-			if got := segmentFiles(m, "readings"); !slices.Equal(got, []string{fileName(1, 80)}) {
-				t.Errorf("%s has %q, want one file", m.Name, got)
-			}
+			wantFiles(t, m, fileName(1, 80))
 		}
 		wantCount(t, s, 85)
 		view, err := s.Nodes[1].View(context.Background(), cluster.Local)
@@ -107,9 +113,7 @@ func TestAFewFilesOfTodayWaitAndThoseOfYesterdayDoNot(t *testing.T) {
 		<-time.After(24 * time.Hour)
 		cutUp(t, s, 30, 1, 10)
 		<-time.After(5 * time.Minute)
-		if got, want := segmentFiles(s.Nodes[0], "readings"), []string{fileName(1, 30), fileName(31, 40)}; !slices.Equal(got, want) {
-			t.Errorf("files are %q, want %q", got, want)
-		}
+		wantFiles(t, s.Nodes[0], fileName(1, 30), fileName(31, 40))
 	})
 }
 
@@ -120,9 +124,29 @@ func TestARowIsMergedAgainOnlyIntoAFileTwiceAsLarge(t *testing.T) {
 		<-time.After(2 * time.Minute)
 		cutUp(t, s, 320, 8, 2)
 		<-time.After(2 * time.Minute)
-		if got, want := segmentFiles(s.Nodes[0], "readings"), []string{fileName(1, 320), fileName(321, 336)}; !slices.Equal(got, want) {
-			t.Errorf("files are %q, want %q", got, want)
+		wantFiles(t, s.Nodes[0], fileName(1, 320), fileName(321, 336))
+	})
+}
+
+// A merge writes a file beside those that it is made of: where that would leave the
+// node short of room it waits.
+func TestAMergeDoesNotMakeANodeShortOfRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := clustertest.Open(t, 1, nil)
+		m := s.Nodes[0]
+		m.Disk.SetCapacity(1 << 30)
+		s.Wait("a reserve", func() bool { return m.Status().Disk.ReserveHeld })
+		cutUp(t, s, 0, 7, 10)
+		post(t, s, 70, 10)
+		m.LeaveRoom(clustertest.Reserve + 8<<10) // more than the merged file takes
+		m.MustPropose(&fsm.CutCommand{})
+		<-time.After(5 * time.Minute)
+		if state := m.Status().Disk.State; state != "ok" || len(segmentFiles(m, "readings")) != 8 {
+			t.Errorf("the disk is %s with %d files, want it ok with 8", state, len(segmentFiles(m, "readings")))
 		}
+		m.Disk.SetCapacity(0)
+		<-time.After(5 * time.Minute)
+		wantFiles(t, m, fileName(1, 80))
 	})
 }
 
@@ -142,9 +166,7 @@ func TestFilesWaitForTheBucketThatASiteHas(t *testing.T) {
 		}
 		synced(11, 80)
 		<-time.After(5 * time.Minute)
-		if got, want := segmentFiles(m, "readings"), []string{fileName(1, 80), fileName(81, 90), fileName(91, 100)}; !slices.Equal(got, want) {
-			t.Errorf("files are %q, want %q", got, want)
-		}
+		wantFiles(t, m, fileName(1, 80), fileName(81, 90), fileName(91, 100))
 	})
 }
 
@@ -262,9 +284,7 @@ func TestWhatWasMergedGoesWhenTheMergedFileIsDurable(t *testing.T) {
 		m.Crash()
 		m.Start(1)
 		s.Leader()
-		if got, want := segmentFiles(m, "readings"), []string{fileName(1, 80)}; !slices.Equal(got, want) {
-			t.Errorf("files are %q, want %q", got, want)
-		}
+		wantFiles(t, m, fileName(1, 80))
 		wantFirst(t, m, 80)
 	})
 }
@@ -335,9 +355,7 @@ func TestAFileThatIsLateDoesNotTakeTheMergedOnesPlace(t *testing.T) {
 			t.Error("a file that splits another was taken")
 		}
 		<-time.After(2 * time.Minute)
-		if got, want := segmentFiles(m, "readings"), []string{fileName(1, 80), fileName(81, 90)}; !slices.Equal(got, want) {
-			t.Errorf("files are %q, want %q", got, want)
-		}
+		wantFiles(t, m, fileName(1, 80), fileName(81, 90))
 		wantFirst(t, m, 90)
 	})
 }

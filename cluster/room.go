@@ -116,8 +116,8 @@ func judgeRoom(was roomState, free, reserve int64, held bool) roomState {
 	return roomOK
 }
 
-// fits tells whether bytes of what can wait fit on the disk without making the
-// node short of room.
+// fits tells whether bytes of what the node lacks fit on the disk beside the
+// reserve. They may leave it short of room, which is better than to lack rows.
 func (n *Node) fits(bytes int64) error {
 	space, err := n.reserve.Space()
 	if err != nil {
@@ -145,7 +145,8 @@ func (r *room) last() (roomState, disk.Space) {
 	return r.state, r.space
 }
 
-// roomFor reports whether so many bytes may be written of what can wait.
+// roomFor reports whether so many bytes may be written of what can wait, without
+// making the node short of room.
 func (n *Node) roomFor(bytes int64) bool {
 	if n.room.get() != roomOK {
 		return false
