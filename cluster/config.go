@@ -44,6 +44,9 @@ type Config struct {
 
 	FetchRate int64 // bytes per second that are fetched from peers; 0 is the profile's
 	ScrubRate int64 // bytes per second that the scrub reads; 0 reads everything in a week
+	// NoReplaceWait lets a directory that was replaced several times enter its
+	// site at once: for trials and tests that break it on purpose.
+	NoReplaceWait bool
 
 	Version string
 	Logger  *slog.Logger // nil discards

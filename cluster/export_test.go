@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"time"
 
 	"github.com/hashicorp/raft"
 
@@ -136,4 +137,13 @@ func DropWhileWriting(d disk.Disk, rows []fsm.Reading, c fsm.Cut, before fsm.Seq
 	}
 	err = s.drop(fsm.Readings, before)
 	return s.has(fsm.Readings, c), err
+}
+
+// ReplaceWait is how long a directory stays out that was replaced at these times.
+func ReplaceWait(at []time.Time) time.Duration {
+	var r replaced
+	for _, t := range at {
+		r = r.again(t)
+	}
+	return r.wait()
 }

@@ -115,7 +115,7 @@ func (n *Node) takes(op fsm.Op) error {
 }
 
 // mayJoin tells whether a server may be added: not while the site's log may
-// have what it cannot apply.
+// have what it cannot apply. errStaysOut: not yet.
 func (n *Node) mayJoin(ctx context.Context, s raft.Server) error {
 	level := n.replica.siteLevel()
 	if level == fsm.FirstLevel {
@@ -126,6 +126,8 @@ func (n *Node) mayJoin(ctx context.Context, s raft.Server) error {
 	switch h := n.hear(ctx, s); {
 	case !h.fresh():
 		return fmt.Errorf("%s is not added: it does not answer at %s", nodeName(s.ID), s.Address)
+	case h.standing.StaysOut:
+		return errStaysOut
 	case h.standing.level() < level:
 		return fmt.Errorf("%s is not added: it knows level %d and the site is at %d: upgrade it", nodeName(s.ID), h.standing.level(), level)
 	}

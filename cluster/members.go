@@ -70,7 +70,9 @@ func (n *Node) reviseMembers(ctx context.Context, lead *Lead) error {
 		case n.reign.Load() == nil || ctx.Err() != nil:
 			return ctx.Err()
 		case !known:
-			if err := n.mayJoin(ctx, raft.Server{ID: id, Address: addr}); err != nil {
+			if err := n.mayJoin(ctx, raft.Server{ID: id, Address: addr}); errors.Is(err, errStaysOut) {
+				continue // it says so itself
+			} else if err != nil {
 				refused = errors.Join(refused, err) // the others may
 				continue
 			}

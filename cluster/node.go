@@ -59,6 +59,8 @@ type Node struct {
 	alarm       atomic.Pointer[error] // ErrDiverged, see Alarm
 	seenBefore  []fsm.Seen            // what this node knew of the servers before it started
 
+	enterAt time.Time // not to be added to the site before; of Open alone, zero for now
+
 	identityMu turn // guards id.Pledge, id.InSite and id.Format, and the files of who the node is
 	id         identity
 
@@ -143,6 +145,7 @@ func open(cfg Config) (node *Node, err error) {
 	} else if err != nil {
 		return nil, err
 	}
+	n.stayOut()
 	segs, err := newSegments(n.disk, cfg.Site)
 	if err != nil {
 		return nil, err

@@ -49,6 +49,7 @@ func (n *Node) quarantine(reason error) error {
 	if n.onlyServer() {
 		return fmt.Errorf("%w: this is the only node of its site, so nobody can bring its data back: move the directory away and restore the site from its bucket or a snapshot", reason)
 	}
+	n.countReplacement()
 	m := mark{Site: n.cfg.Site, Name: n.cfg.Name, Server: n.id.ID, Reason: reason.Error()}
 	if err := saveSummed(n.disk, quarantineFile, m); err != nil {
 		return errors.Join(reason, fmt.Errorf("mark the directory: %w", err))
@@ -110,7 +111,7 @@ func setAside(d disk.Disk, site, name string, newest int, log *slog.Logger) (was
 		return "", fmt.Errorf("remove what was set aside before: %w", err)
 	}
 	if err := disk.Move(d, ".", aside, func(f string) bool {
-		return f == quarantineFile || f == lockFile || f == disk.ReserveFile || strings.HasPrefix(f, asideDir+"/")
+		return f == quarantineFile || f == replacedFile || f == lockFile || f == disk.ReserveFile || strings.HasPrefix(f, asideDir+"/")
 	}); err != nil {
 		return "", fmt.Errorf("set the data aside: %w", err)
 	}

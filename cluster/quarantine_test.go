@@ -3,9 +3,11 @@ package cluster_test
 import (
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"skerry/cluster"
 	"skerry/cluster/disk"
@@ -41,16 +43,48 @@ func TestAServerThatIsNotTrustedComesBackAsAnotherByItself(t *testing.T) {
 			t.Error("nothing was set aside")
 		}
 
-		// A second one takes the place of the first in the aside directory.
+		// A second one takes the place of the first in the aside directory, and stays
+		// out of the site for a minute.
 		m.Quarantine(errors.New("for a test, again"))
 		_ = m.Failed()
 		m.Crash()
 		m.Start(3)
+		for range 55 {
+			<-time.After(time.Second)
+			if st := m.Status(); st.State != "waiting" {
+				t.Fatalf("a server that was replaced twice is %s within a minute, want it waiting", st.State)
+			}
+		}
 		s.Wait("three members", func() bool { return len(s.Leader().Members()) == 3 && m.Status().LastSeq == 30 })
 		if got := m.Disk.Names("aside/" + string(was) + "/"); len(got) != 0 {
 			t.Errorf("two servers are set aside, one of them with %v", got)
 		}
 	})
+}
+
+func TestTheWaitGrowsWithEachReplacementWithinADayOfTheOneBefore(t *testing.T) {
+	day := time.Date(2026, 11, 26, 0, 0, 0, 0, time.UTC)
+	never := time.Unix(1000, 0) // a clock that was never set
+	for _, c := range []struct {
+		name string
+		at   []time.Time
+		want time.Duration
+	}{
+		{"never", nil, 0},
+		{"once", []time.Time{day}, 0},
+		{"twice", []time.Time{day, day.Add(time.Minute)}, time.Minute},
+		{"four times", []time.Time{day, day, day, day}, 4 * time.Minute},
+		{"seven times", []time.Time{day, day, day, day, day, day, day}, 32 * time.Minute},
+		{"a hundred times", slices.Repeat([]time.Time{day}, 100), time.Hour},
+		{"again after more than a day", []time.Time{day, day, day, day.Add(25 * time.Hour)}, 0},
+		{"twice by a clock that was never set", []time.Time{never, never}, time.Minute},
+		{"twice, the clock stepped back", []time.Time{day, day.Add(-48 * time.Hour)}, time.Minute},
+		{"once before the clock was set and once after", []time.Time{never, day}, 0},
+	} {
+		if got := cluster.ReplaceWait(c.at); got != c.want {
+			t.Errorf("replaced %s: the wait is %s, want %s", c.name, got, c.want)
+		}
+	}
 }
 
 func TestTheOnlyServerOfASiteIsNotSetAside(t *testing.T) {

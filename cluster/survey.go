@@ -34,6 +34,9 @@ type standing struct {
 	// Wall is its wall clock, microseconds since 1970 UTC.
 	Wall int64 `json:"wall,omitempty"`
 
+	// StaysOut says that it is not to be added to the site yet.
+	StaysOut bool `json:"stays_out,omitempty"`
+
 	Room    roomState `json:"room,omitempty"`
 	Beside  int64     `json:"beside,omitempty"`  // bytes that are free beside the reserve, less than 0 where that is not there
 	Reserve int64     `json:"reserve,omitempty"` // bytes
@@ -50,6 +53,7 @@ func (s standing) level() fsm.Level { return max(s.Level, fsm.FirstLevel) }
 
 func (n *Node) standing() standing {
 	st := standing{
+		StaysOut:   n.staysOut(),
 		Generation: n.generation(), Digests: n.replica.digests(),
 		Applied: n.replica.appliedIndex(), Missing: n.replica.missingCount() + n.replica.segments.unread(), Wall: n.cfg.Seams.Wall().UnixMicro(),
 	}

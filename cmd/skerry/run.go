@@ -82,7 +82,7 @@ func (p *parts) open(s settings) (err error) {
 		Cluster: s.cluster, Gossip: s.gossip, Advertise: s.advertise, HTTP: s.http, CoAP: s.doors.coap,
 		BootstrapExpect: s.expect, Join: s.join,
 		Profile: s.profile, LogStore: logstore.Kind(s.logStore), Linger: s.linger, SnapshotBytes: s.snapAfter, Reserve: s.reserve,
-		FetchRate: s.fetchRate, ScrubRate: s.scrubRate,
+		FetchRate: s.fetchRate, ScrubRate: s.scrubRate, NoReplaceWait: s.dev,
 		Version: version, Logger: p.log,
 	}
 	nextVersion(&c)

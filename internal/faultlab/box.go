@@ -216,7 +216,7 @@ func (b *box) awaitUp(ctx context.Context) bool {
 func (b *box) start() (*life, error) {
 	node, err := cluster.Open(cluster.Config{
 		Name: b.name, Site: siteName, BootstrapExpect: len(b.s.boxes), Profile: b.s.profile, ScrubRate: b.s.plan.scrubRate(),
-		Logger: b.s.trace.logger(b.name, b.s.plan.level(), b.hear),
+		Logger: b.s.trace.logger(b.name, b.s.plan.level(), b.hear), NoReplaceWait: true,
 		Seams: cluster.Seams{
 			Disk:         b.disk,
 			Network:      func(id raft.ServerID) (transport.Network, error) { return b.join(id), nil },
