@@ -138,7 +138,8 @@ func TestAMergeDoesNotMakeANodeShortOfRoom(t *testing.T) {
 		s.Wait("a reserve", func() bool { return m.Status().Disk.ReserveHeld })
 		cutUp(t, s, 0, 7, 10)
 		post(t, s, 70, 10)
-		m.LeaveRoom(clustertest.Reserve + 8<<10) // more than the merged file takes
+		<-time.After(time.Minute) // the log has made what it needs
+		m.LeaveRoom(clustertest.Reserve + 8<<10)
 		m.MustPropose(&fsm.CutCommand{})
 		<-time.After(5 * time.Minute)
 		if state := m.Status().Disk.State; state != "ok" || len(segmentFiles(m, "readings")) != 8 {
