@@ -44,6 +44,8 @@ SEED  ?=
 TIME  ?=
 HOURS ?= 0
 MODE  ?= all
+# Bits that `make rot` flips of each kind of file, of a running and of a stopped node.
+FLIPS ?= 400
 
 .PHONY: help
 help: ## list the targets
@@ -153,6 +155,10 @@ FAULTS    ?= 150
 .PHONY: bin/faultreal
 bin/faultreal:
 	@$(GO) build -trimpath -o $@ ./internal/faultreal
+
+.PHONY: rot
+rot: ## flip bits (FLIPS of each kind of file) of one node of three in virtual time, and count what becomes of them
+	$(GO) test -count=1 -timeout 30m -v -run 'FlippedBitsOf|EveryFlipped' ./cluster -args -rot.flips $(FLIPS)
 
 .PHONY: faults-real
 faults-real: bin/skerry bin/skerry-next bin/faultreal ## break a site of real processes (CAMPAIGNS, SEED, FAULTS, TIME)

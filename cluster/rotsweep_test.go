@@ -1,6 +1,7 @@
 package cluster_test
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"flag"
@@ -70,6 +71,9 @@ type place struct {
 	at   int64
 }
 
+// emptyRun is how many zeros in a row are room that nothing was written to.
+const emptyRun = 64
+
 // places are the bytes of a kind of file, without the room that nothing was
 // written to yet.
 func (w *sweep) places(prefix, suffix string) (all []place) {
@@ -78,8 +82,16 @@ func (w *sweep) places(prefix, suffix string) (all []place) {
 			continue
 		}
 		b := content(w.t, w.m, name)
-		for at := range strings.TrimRight(string(b), "\x00") {
-			all = append(all, place{name, int64(at)})
+		for at := 0; at < len(b); {
+			zeros := len(b[at:]) - len(bytes.TrimLeft(b[at:], "\x00"))
+			if zeros < emptyRun {
+				for range max(zeros, 1) {
+					all = append(all, place{name, int64(at)})
+					at++
+				}
+				continue
+			}
+			at += zeros
 		}
 	}
 	return all

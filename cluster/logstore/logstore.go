@@ -83,8 +83,8 @@ func (s *Store) Recovered() error {
 // Whole tells that what Recovery says is missing has come back.
 func (s *Store) Whole() bool { return s.whole.Load() }
 
-// CheckSmall reads the votes, the hint of the log's end and the kind of the log
-// again and writes anew what has rotted of them. mended are the files.
+// CheckSmall reads the votes, the hint of the log's end, the kind of the log and
+// the heads of its segments again and writes anew what has rotted of them. mended are the files.
 func (s *Store) CheckSmall() (mended []string, err error) {
 	votes, err := s.Stable.Check()
 	if votes {
@@ -98,6 +98,11 @@ func (s *Store) CheckSmall() (mended []string, err error) {
 	if hint {
 		mended = append(mended, hintFile)
 	}
+	err = errors.Join(err, s.guard.write("write a head of the log anew", func() error {
+		heads, err := checkHeads(s.inner)
+		mended = append(mended, heads...)
+		return err
+	}))
 	kind, _, near, readErr := kindOf(s.cfg.Disk, s.cfg.Dir)
 	if readErr != nil || near || kind != s.cfg.Kind {
 		mended = append(mended, kindFile)
@@ -285,6 +290,11 @@ func (s *Store) begin(cfg Config, inner innerLog, found segmented.Found, hinted 
 	if err := ready(inner, found, durable, v.first, clear); err != nil {
 		return err
 	}
+	heads, err := checkHeads(inner)
+	if err != nil {
+		return err
+	}
+	r.Mended = append(r.Mended, heads...)
 	if r.First, r.Last, err = bounds(inner); err != nil {
 		return err
 	}
@@ -352,6 +362,19 @@ func ready(inner innerLog, found segmented.Found, durable, first uint64, clear b
 		return err
 	}
 	return inner.DeleteRange(low, high)
+}
+
+// checkHeads writes heads of segments anew that have rotted.
+func checkHeads(inner raft.LogStore) (mended []string, err error) {
+	l, ok := inner.(*segmented.Log)
+	if !ok {
+		return nil, nil
+	}
+	names, err := l.CheckHeads()
+	for _, name := range names {
+		mended = append(mended, path.Join(segmentedDir, name))
+	}
+	return mended, err
 }
 
 // checkTerm makes sure that the votes are not older than the log.

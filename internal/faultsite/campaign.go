@@ -42,7 +42,7 @@ func Campaigns() []Campaign {
 		{"stall", "fsyncs of the leader that take 2 s, which it keeps the lead through, and that never end", stall},
 		{"full", "full disks of one node, two and all, and of one that comes back", full},
 		{"small", "512 MB of memory and a slow disk for each node, and kill -9", small},
-		{"rot", "flipped bits in the history, the log, the votes and the snapshots of one node at a time", rot},
+		{"rot", "flipped bits in the history, the log, the votes, the snapshots and the identity of one node at a time", rot},
 		{"takeover", "kill -9 of the leader, and how long it is to the next acknowledged reading", takeover},
 		{"errors", "reads, writes and fsyncs that fail", failing},
 		{"cards", "wiped cards, cards of last week, two nodes that exchange addresses, new addresses for all", cards},

@@ -26,19 +26,21 @@ const (
 	logDir       = "data/raft/log/"
 
 	saysReplaced = "it enters its site as a new server"
+	saysMended   = "a file was damaged on disk and is put right"
 	saysDamaged  = "the log is damaged"
 )
 
 // rotCounts are what became of flipped bits.
 type rotCounts struct {
 	flips, running  int // running: of nodes that ran meanwhile
+	dropped         int // what they were in was dropped before anybody read it
 	found, repaired int
-	replaced        int // nodes that came back as new servers
-	kinds           [4]int
+	kinds           [5]int
+	replaced        [5]int // nodes that came back as new servers
 }
 
 // rotKinds are what rots, in turn.
-var rotKinds = [4]string{"files of readings", "log", "votes", "snapshots"}
+var rotKinds = [5]string{"files of readings", "log", "votes", "snapshots", "identity"}
 
 // rot flips bits at rest, of one node at a time. Each must be found, and what it
 // spoiled come back from a copy or from the other nodes; or the node becomes a new
@@ -67,8 +69,17 @@ func rot(ctx context.Context, p Plan) error {
 			err = t.settled(ctx)
 		}
 	}
-	return t.finish(ctx, err, fmt.Sprintf("%d flips (%d files of readings, %d log, %d votes, %d snapshots; %d of running nodes), %d found, %d repaired, %d nodes replaced by themselves",
-		c.flips, c.kinds[0], c.kinds[1], c.kinds[2], c.kinds[3], c.running, c.found, c.repaired, c.replaced))
+	each := make([]string, len(rotKinds))
+	replaced := 0
+	for i, kind := range rotKinds {
+		each[i] = fmt.Sprintf("%d %s", c.kinds[i], kind)
+		if c.replaced[i] > 0 {
+			each[i] += fmt.Sprintf(" (%d replaced)", c.replaced[i])
+		}
+		replaced += c.replaced[i]
+	}
+	return t.finish(ctx, err, fmt.Sprintf("%d flips: %s; %d of running nodes; %d of no consequence, %d found, %d repaired, %d nodes replaced by themselves",
+		c.flips, strings.Join(each, ", "), c.running, c.dropped, c.found, c.repaired, replaced))
 }
 
 // rotOne flips bits of one kind on a node, which is down or is killed after it,
@@ -80,7 +91,7 @@ func (t *trial) rotOne(ctx context.Context, n *Node, kind int, c *rotCounts) err
 		n.Gone()
 	}
 	said := n.saidBytes()
-	find, err := [4]func(*Node) (func(since string) error, error){t.rotReadings, t.rotLog, t.rotVotes, t.rotSnapshot}[kind](n)
+	find, err := [5]func(*Node) (func(since string) error, error){t.rotReadings, t.rotLog, t.rotVotes, t.rotSnapshot, t.rotIdentity}[kind](n)
 	if errors.Is(err, errNothingToRot) {
 		return n.Start()
 	}
@@ -95,18 +106,33 @@ func (t *trial) rotOne(ctx context.Context, n *Node, kind int, c *rotCounts) err
 	} else if err := n.Start(); err != nil {
 		return err
 	}
-	err = until(ctx, foundWithin, func() error { return find(n.saidSince(said)) })
+	dropped := false
+	err = until(ctx, foundWithin, func() error {
+		err := find(n.saidSince(said))
+		dropped = errors.Is(err, errDropped)
+		if dropped {
+			return nil
+		}
+		return err
+	})
+	if dropped {
+		c.dropped++
+		return nil
+	}
 	if err != nil {
 		return violation("it was not found: %v", err)
 	}
 	c.found++
 	if strings.Contains(n.saidSince(said), saysReplaced) {
-		c.replaced++
+		c.replaced[kind]++
 	} else {
 		c.repaired++
 	}
 	return nil
 }
+
+// errDropped: what rotted was dropped before anybody read it.
+var errDropped = errors.New("it was dropped")
 
 // errNothingToRot: the node has no such file yet.
 var errNothingToRot = errors.New("there is nothing to rot")
@@ -239,6 +265,25 @@ func (t *trial) rotSnapshot(n *Node) (func(string) error, error) {
 	return func(string) error {
 		if slices.ContainsFunc(n.files(snapshotsDir, ".snap"), func(other faultfs.File) bool { return other.Name == f.Name }) {
 			return fmt.Errorf("%s is still there", f.Name)
+		}
+		return nil
+	}, nil
+}
+
+// rotIdentity flips a bit of who the node is, or of what it knows of the servers,
+// which the file's sum puts right.
+func (t *trial) rotIdentity(n *Node) (func(string) error, error) {
+	name := []string{"data/node.json", "data/seen.json"}[t.Draw.IntN(2)]
+	b, err := n.Disk.ReadFile(name)
+	if err != nil || len(b) == 0 {
+		return nil, errors.Join(errNothingToRot, err)
+	}
+	if err := n.Disk.Flip(name, t.Draw.Int64N(int64(len(b))), uint(t.Draw.IntN(8))); err != nil {
+		return nil, err
+	}
+	return func(said string) error {
+		if !strings.Contains(said, saysMended) {
+			return fmt.Errorf("nothing is said of %s", name)
 		}
 		return nil
 	}, nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -15,6 +16,9 @@ const (
 	votesDistance = 4096
 	votesCopies   = 4
 	votesHead     = 20 // bytes of a record before its value
+
+	hintPath     = "data/raft/hint"
+	hintDistance = 2048
 
 	logFirstAt = 8192 // of records
 	logHead    = 40   // bytes of a record before its data
@@ -36,6 +40,20 @@ func wholeVotes(b []byte) (whole []int64) {
 		}
 	}
 	return whole
+}
+
+// hintFirst is the first entry that is wanted, by the newest hint that is whole.
+func hintFirst(b []byte) (first uint64) {
+	newest := uint64(0)
+	for at := 0; at+hintDistance <= len(b); at += hintDistance {
+		copied := b[at : at+hintDistance]
+		size, counter := int(binary.LittleEndian.Uint32(copied[16:])), binary.LittleEndian.Uint64(copied[8:])
+		if size >= 16 && size <= hintDistance-votesHead && counter > newest &&
+			binary.LittleEndian.Uint32(copied) == crc32.Checksum(copied[4:votesHead+size], castagnoli) {
+			newest, first = counter, binary.LittleEndian.Uint64(copied[votesHead+8:])
+		}
+	}
+	return first
 }
 
 // logRecord is where an entry lies.
@@ -97,6 +115,19 @@ func (t *trial) rotLog(n *Node) (func(string) error, error) {
 	if len(records) <= tail {
 		return nil, errNothingToRot
 	}
+	wanted := func() uint64 {
+		b, err := n.Disk.ReadFile(hintPath)
+		if err != nil {
+			return 0
+		}
+		return hintFirst(b)
+	}
+	if from := slices.IndexFunc(records, func(r logRecord) bool { return r.index > wanted() }); from > 0 {
+		records = records[from:]
+	}
+	if len(records) <= tail {
+		return nil, errNothingToRot
+	}
 	r := records[len(records)/2:][t.Draw.IntN(len(records)/2-tail/2)]
 	if err := n.Disk.Flip(r.file, r.offset+t.Draw.Int64N(r.size), uint(t.Draw.IntN(8))); err != nil {
 		return nil, err
@@ -107,6 +138,8 @@ func (t *trial) rotLog(n *Node) (func(string) error, error) {
 			return nil
 		case !strings.Contains(said, "skerry runs"):
 			return errors.New("it does not run")
+		case r.index < wanted():
+			return errDropped
 		}
 		return fmt.Errorf("nothing is said of entry %d in %s", r.index, r.file)
 	}, nil

@@ -1,11 +1,13 @@
 package segmented
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -99,4 +101,47 @@ func serialOf(name, ext string) (serial uint64, ok bool) {
 	}
 	serial, err := strconv.ParseUint(digits, 16, 64)
 	return serial, err == nil
+}
+
+// CheckHeads reads the heads of the segments again and writes a copy anew that is
+// damaged, each durably before the next. mended are the files.
+func (l *Log) CheckHeads() (mended []string, err error) {
+	l.turn <- struct{}{} // so that none of them is used again meanwhile
+	defer func() { <-l.turn }()
+	l.mu.Lock()
+	segments := slices.Clone(l.segments)
+	l.mu.Unlock()
+	for _, s := range segments {
+		changed, err := s.mendHead()
+		if err != nil {
+			l.mu.Lock()
+			live := slices.Contains(l.segments, s)
+			l.mu.Unlock()
+			if !live { // it was dropped meanwhile
+				continue
+			}
+			return mended, fmt.Errorf("write the head of segment %d anew: %w", s.serial, err)
+		}
+		if changed {
+			mended = append(mended, s.name)
+		}
+	}
+	return mended, nil
+}
+
+func (s *segment) mendHead() (changed bool, err error) {
+	want, b := s.encode(), make([]byte, headSize)
+	for _, at := range []int64{0, headCopy} {
+		if n, err := s.file.ReadAt(b, at); n == len(b) && err == nil && bytes.Equal(b, want) {
+			continue
+		}
+		changed = true
+		if _, err := s.file.WriteAt(want, at); err != nil {
+			return true, err
+		}
+		if err := s.file.SyncData(); err != nil {
+			return true, err
+		}
+	}
+	return changed, nil
 }

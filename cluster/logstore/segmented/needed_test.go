@@ -98,3 +98,25 @@ func TestALogThatSkippedRotTakesEntriesAndDropsWhatIsBefore(t *testing.T) {
 		must(t, l.Close())
 	}
 }
+
+func TestAHeadOfWhichACopyRotsIsMadeWhole(t *testing.T) {
+	d := disk.NewMemory()
+	l, _ := open(t, d, 64<<10, 0)
+	must(t, l.StoreLogs(entries(1, 1, 3, 60)))
+	name := newest(t, d)
+	for _, at := range []int64{5, 4096 + 20} { // one after the other: no copy is left but for the repair
+		d.Corrupt(name, at, 1)
+		if mended, err := l.CheckHeads(); err != nil || len(mended) != 1 {
+			t.Errorf("mended %q (%v), want one", mended, err)
+		}
+	}
+	if mended, err := l.CheckHeads(); err != nil || len(mended) != 0 {
+		t.Errorf("mended %q (%v), want none", mended, err)
+	}
+	must(t, l.Close())
+	l, found := open(t, d, 64<<10, 3)
+	if found.Damage != "" {
+		t.Errorf("damage: %s", found.Damage)
+	}
+	want(t, l, entries(1, 1, 3, 60))
+}

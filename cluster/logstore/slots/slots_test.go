@@ -155,3 +155,33 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+func TestACheckWritesAnewWhateverHasRotted(t *testing.T) {
+	d := disk.NewMemory()
+	f, err := slots.Create(d, "value", 64, []byte("one"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(f.Set([]byte("two")), f.Set([]byte("three"))); err != nil {
+		t.Fatal(err)
+	}
+	if mended, err := f.Check(); mended || err != nil {
+		t.Errorf("mended %v (%v), want nothing to mend", mended, err)
+	}
+	for at := range int64(4) { // every copy at once: the value is in memory
+		d.Corrupt("value", 64*at+21, 1)
+	}
+	if mended, err := f.Check(); !mended || err != nil {
+		t.Errorf("mended %v (%v), want that it was mended", mended, err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if f, err = slots.Open(d, "value", 64); err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if got := string(f.Value()); got != "three" || f.Mended() {
+		t.Errorf("the value is %q (mended %v), want %q, whole", got, f.Mended(), "three")
+	}
+}
