@@ -139,6 +139,18 @@ bench: bin/skerry ## run the Go benchmarks, then load a site of three (BENCHTIME
 bench-logstore: ## compare the stores of the log, and of votes, on the disk of TMPDIR
 	$(GO) test -run '^$$' -bench 'LogStore|Vote' -benchtime 1s -count 3 ./cluster/logstore
 
+# The history that `make bench-start` fills a site with.
+READINGS ?= 100000000
+SERIES   ?= 100000
+
+.PHONY: bench-start
+bench-start: bin/skerry ## time the start of a node that holds READINGS of SERIES, and its memory
+	@bin/skerry bench start --readings $(READINGS) --series $(SERIES)
+
+.PHONY: bench-disturb
+bench-disturb: bin/skerry ## compare acknowledgements with and without work in the background
+	@bin/skerry bench disturb
+
 .PHONY: bench-door
 bench-door: bin/skerry ## load the devices' door without a site behind it (BENCHTIME, CLIENTS)
 	@$(GO) build -trimpath -o bin/emptydoor ./internal/emptydoor

@@ -97,6 +97,7 @@ var gauges = []gauge{
 	newGauge("last_frame", "Seq of the last frame.", func(s *cluster.Status) float64 { return float64(s.LastFrame) }),
 	newGauge("head_readings", "Readings not yet cut.", func(s *cluster.Status) float64 { return float64(s.HeadReadings) }),
 	newGauge("cuts", "Closed ranges of readings.", func(s *cluster.Status) float64 { return float64(s.Cuts) }),
+	newGauge("log_bytes", "Bytes of log since the last snapshot, which a start replays.", func(s *cluster.Status) float64 { return float64(s.LogBytes) }),
 	newGauge("missing_cuts", "Cuts whose rows this node still fetches.", func(s *cluster.Status) float64 { return float64(s.Missing) }),
 	newGauge("scrub_bytes", "Bytes that were read again to find rot, since the start.", func(s *cluster.Status) float64 { return float64(s.Scrub.Bytes) }),
 	newGauge("scrub_rounds", "Rounds in which everything was read again, since the start.", func(s *cluster.Status) float64 { return float64(s.Scrub.Rounds) }),

@@ -58,6 +58,7 @@ type Node struct {
 	started     atomic.Uint64         // id.Generation, for readers who must not wait for the disk
 	alarm       atomic.Pointer[error] // ErrDiverged, see Alarm
 	seenBefore  []fsm.Seen            // what this node knew of the servers before it started
+	replayTo    uint64                // index of the last command in the log when it started
 
 	enterAt time.Time // not to be added to the site before; of Open alone, zero for now
 
@@ -193,6 +194,9 @@ func open(cfg Config) (node *Node, err error) {
 		return nil, err
 	}
 	if err = n.beginApart(); err != nil {
+		return nil, err
+	}
+	if n.replayTo, err = lastCommand(n.logs.Log); err != nil {
 		return nil, err
 	}
 

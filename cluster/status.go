@@ -27,7 +27,8 @@ type Status struct {
 	Gaps         uint64      `json:"gaps"`
 	Missing      uint64      `json:"missing"` // cuts and frames whose rows this node still fetches
 	Scrub        ScrubStatus `json:"scrub"`
-	Digest       string      `json:"digest"` // index:hex
+	LogBytes     int64       `json:"log_bytes"` // of log since the last snapshot: what a start replays
+	Digest       string      `json:"digest"`    // index:hex
 	// Alarm is why nothing is shipped: the nodes' states differ; "" for none.
 	Alarm string `json:"alarm,omitempty"`
 	// Clock is "ok", "unknown", or "off by 3m12s": from the voters' median.
@@ -59,6 +60,7 @@ func (n *Node) Status() Status {
 	}
 	r := n.replica
 	r.countRefound()
+	replayed := n.replayed(r.appliedIndex())
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	head, _ := r.state.Head()
@@ -73,7 +75,8 @@ func (n *Node) Status() Status {
 	}
 	st.Missing = uint64(len(r.missing) + len(r.missingFrames))
 	r.describe(&st.SpaceStatus)
-	st.Ready = begun && st.Leader != ""
+	st.LogBytes = r.grown
+	st.Ready = begun && st.Leader != "" && replayed
 	return st
 }
 

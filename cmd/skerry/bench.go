@@ -38,7 +38,7 @@ func benchCommand() *cli.Command {
 				&cli.Uint64Flag{Name: "seed", Usage: "`SEED` of the values (default: random)"},
 			},
 			Action: benchIngest,
-		}},
+		}, benchStartCommand(), benchDisturbCommand()},
 	}
 }
 

@@ -9,7 +9,7 @@
 // # Layout
 //
 // Rows are sorted by device, resource, time, seq, in row groups of at most
-// 65,536 rows and pages of at most 4,096; all columns of a readings file turn
+// 65,536 rows and pages of at most 8,192; all columns of a readings file turn
 // their pages at the same rows. Pages are of version 1, PLAIN or
 // RLE_DICTIONARY, zstd, each with its CRC32. device, resource and time have a
 // column index, every column has an offset index. After the row groups come the

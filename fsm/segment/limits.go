@@ -4,7 +4,7 @@ package segment
 const (
 	groupRows  = 64 << 10 // rows in a row group
 	groupBytes = 16 << 20 // bytes of JPEGs after which a row group of frames ends
-	pageRows   = 4 << 10  // rows in a page
+	pageRows   = 8 << 10  // rows in a page
 	pageBytes  = 1 << 20  // bytes of text and data after which a page ends
 
 	maxPage   = 16 << 20  // bytes of a page, unpacked; a dictionary of 64 Ki names of 128 bytes fits

@@ -51,6 +51,15 @@ func Measure(pids []int, dir string) (Usage, error) {
 	return sum, nil
 }
 
+// Memory is what of a process is resident, now and at most since it began, in
+// bytes.
+func Memory(pid int) (now, peak int64, err error) {
+	if now, err = field(pid, "status", "VmRSS:"); err == nil {
+		peak, err = field(pid, "status", "VmHWM:")
+	}
+	return now << 10, peak << 10, err // told in KiB
+}
+
 // cpuTime reads fields 14 and 15 of /proc/PID/stat. The name in field 2 may
 // hold anything, so fields are counted from its closing bracket.
 func cpuTime(pid int) (time.Duration, error) {

@@ -29,7 +29,14 @@ type Result struct {
 	BytesPerReading float64           `json:"bytes_written_per_reading"`
 	DeviceBytes     float64           `json:"device_bytes_per_reading"` // by all processes, with the file system's own; 0 where unknown
 	RSSBytes        int64             `json:"rss_bytes"`
+
+	Began time.Time `json:"-"` // of the load, warmup included
+	Trace []Answer  `json:"-"` // where Config asked for it; in no order
 }
+
+// Answer is one acknowledgement: when it came, since Result.Began, and how long
+// after the first copy of its request.
+type Answer struct{ At, Took time.Duration }
 
 // sum adds the workers' counts up.
 func sum(cfg Config, workers []*worker, span time.Duration, used Usage) Result {
@@ -40,6 +47,7 @@ func sum(cfg Config, workers []*worker, span time.Duration, used Usage) Result {
 	var latency Histogram
 	for _, w := range workers {
 		latency.Merge(&w.counts.latency)
+		r.Trace = append(r.Trace, w.answers...)
 		r.Resets += w.counts.resets
 		r.Unanswered += w.counts.unanswered
 		r.Retransmits += w.counts.retransmits

@@ -29,6 +29,7 @@ type Config struct {
 	Pids     []int            // processes whose use is measured; may be empty
 	Dir      string           // a directory on the disk whose writes are measured; may be empty
 	Seed     uint64           // of the values
+	Trace    bool             // keep each answer in Result.Trace, 16 bytes each
 }
 
 func (cfg *Config) validate() error {
@@ -79,7 +80,9 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 		return Result{}, err
 	}
 	span := min(time.Since(start)-cfg.Warmup, cfg.Duration)
-	return sum(cfg, workers, span, after.Sub(before)), nil
+	result := sum(cfg, workers, span, after.Sub(before))
+	result.Began = start
+	return result, nil
 }
 
 // openWorkers deals the clients out. On an error it returns the workers it has
@@ -96,7 +99,7 @@ func openWorkers(cfg Config) ([]*worker, error) {
 		if cfg.Rate > 0 {
 			w.pace(time.Duration(float64(cfg.Clients) / cfg.Rate * float64(time.Second)))
 		}
-		w.from, w.to = cfg.Warmup, cfg.Warmup+cfg.Duration
+		w.from, w.to, w.trace = cfg.Warmup, cfg.Warmup+cfg.Duration, cfg.Trace
 		workers = append(workers, w)
 	}
 	return workers, nil

@@ -42,6 +42,8 @@ type worker struct {
 	every   time.Duration // between the requests of a client; 0 is without a pause
 	tick    time.Duration
 	counts  counts
+	trace   bool
+	answers []Answer // with trace
 }
 
 // counts is what one worker saw between from and to.
@@ -228,6 +230,9 @@ func (w *worker) answered(c *client, code byte, now time.Duration) {
 	if w.counted(now) {
 		w.counts.codes[code]++
 		w.counts.latency.Record(now - c.first)
+		if w.trace && code == codeChanged {
+			w.answers = append(w.answers, Answer{At: now, Took: now - c.first})
+		}
 	}
 	if code != codeChanged {
 		c.tries, c.due = 0, now+refusedPause
