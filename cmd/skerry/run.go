@@ -41,6 +41,7 @@ type parts struct {
 	cameras   []*camera.Camera
 	floating  []floating
 	shipAfter time.Duration
+	profile   string
 	heir      bool               // the data directory was there before
 	leave     context.CancelFunc // ends the agent when its node has left the site
 	failed    bool               // the node cannot go on: see run
@@ -52,7 +53,7 @@ func runAgent(ctx context.Context, s settings, logTo io.Writer) error {
 	log := slog.New(slog.NewTextHandler(logTo, &slog.HandlerOptions{Level: s.logLevel}))
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	p := parts{log: log, leave: stop, shipAfter: s.shipAfter}
+	p := parts{log: log, leave: stop, shipAfter: s.shipAfter, profile: s.profile}
 	// Nothing that was acknowledged waits for the stores to close, so what goes
 	// wrong then is told and fails nothing.
 	defer func() {
@@ -132,6 +133,7 @@ func (p *parts) run(ctx context.Context) error {
 	g, doors := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.devices.Run(doors) })
 	g.Go(func() error { return p.operators.Run(doors) })
+	g.Go(func() error { mindMemory(doors, p.profile, p.node); return nil })
 	g.Go(func() error { return task.NewRunner(task.At(p.node), p.node.Name(), p.log).Run(doors) })
 	g.Go(func() error { p.tryNext(doors); return nil })
 	for _, cam := range p.cameras {
