@@ -176,6 +176,12 @@ rot: ## flip bits (FLIPS of each kind of file) of one node of three in virtual t
 faults-real: bin/skerry bin/skerry-next bin/faultreal ## break a site of real processes (CAMPAIGNS, SEED, FAULTS, TIME)
 	@bin/faultreal -campaigns '$(CAMPAIGNS)' -count $(FAULTS) -time $(or $(TIME),10m) $(if $(SEED),-seed $(SEED)) -dir faults-real
 
+.PHONY: test-small
+test-small: bin/skerry bin/faultreal ## run the tests of a node, and a real site, in 512 MB with a slow disk
+	@$(GO) test -c -o bin/cluster.test ./cluster
+	@cd cluster && ../bin/faultreal -within ../bin/cluster.test -test.timeout 15m
+	@bin/faultreal -campaigns small -count 10 $(if $(SEED),-seed $(SEED))
+
 .PHONY: faults
 faults: ## meet sites with faults in virtual time (SEED=, TIME=5m, HOURS=, MODE=all|powercuts|rot)
 	@$(GO) test -c -o bin/faultlab.test ./internal/faultlab

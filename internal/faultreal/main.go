@@ -28,6 +28,7 @@ func main() {
 	kind := flag.Bool("ext4", false, "disks that are as kind with names as ext4: every fsync keeps the directories' changes before it")
 	profile := flag.String("profile", "", "of the nodes in the campaign takeover: ssd, sdcard or wan (default ssd)")
 	dir := flag.String("dir", "", "for logs and what a violation left; a temporary one, kept only after a violation, by default")
+	small := flag.Bool("within", false, "run the program that follows in a small gateway's memory, and print what it took")
 	flag.Parse()
 	code, done, err := faultsite.Isolate()
 	if err == nil && !done {
@@ -35,7 +36,11 @@ func main() {
 			*seed = rand.Uint64N(1 << 32)
 		}
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		err = run(ctx, *names, *dir, faultsite.Plan{Binary: *binary, Next: *next, Seed: *seed, Count: *count, Kind: *kind, Time: *limit, Profile: *profile, Print: os.Stdout})
+		if *small {
+			err = within(ctx, flag.Args())
+		} else {
+			err = run(ctx, *names, *dir, faultsite.Plan{Binary: *binary, Next: *next, Seed: *seed, Count: *count, Kind: *kind, Time: *limit, Profile: *profile, Print: os.Stdout})
+		}
 		stop()
 	}
 	if err != nil {
@@ -43,6 +48,18 @@ func main() {
 		code = 1
 	}
 	os.Exit(code)
+}
+
+// within runs a program in the smallest gateway.
+func within(ctx context.Context, argv []string) error {
+	if len(argv) == 0 {
+		return errors.New("-within needs a program to run")
+	}
+	dir, err := os.MkdirTemp("", "faultreal-*")
+	if err != nil {
+		return err
+	}
+	return faultsite.Within(ctx, dir, os.Stdout, argv...)
 }
 
 // run runs the campaigns in turn; one that fails does not stop the others.
