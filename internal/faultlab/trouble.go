@@ -152,6 +152,9 @@ func cutInWrite(s *site, r *rand.Rand) (string, func(), time.Duration) {
 	return fmt.Sprintf("%s at step %d, %+v", b.name, k, t), nil, 0
 }
 
+// snapshotsThen is how many snapshots each node takes before the power is cut.
+const snapshotsThen = 3
+
 // cutAfterSnapshots cuts the power of all while their snapshots, and the
 // segments that these wait for, are being written. Half of the time segments take
 // so long that all snapshots would be first.
@@ -159,7 +162,7 @@ func cutAfterSnapshots(s *site, r *rand.Rand) (string, func(), time.Duration) {
 	after, rest := within(r, 0, 100*time.Millisecond), rand.New(rand.NewPCG(r.Uint64(), 0))
 	slow, most := func(string) bool { return true }, 50*time.Millisecond
 	if r.IntN(2) == 0 {
-		after, slow, most = within(r, 100*time.Millisecond, 3*time.Second), isSegment, time.Hour
+		after, slow, most = within(r, time.Second, 4*time.Second), isSegment, time.Hour
 	}
 	for _, b := range s.boxes {
 		b.disk.Slow(func(name string) time.Duration {
@@ -170,10 +173,13 @@ func cutAfterSnapshots(s *site, r *rand.Rand) (string, func(), time.Duration) {
 		})
 		if l := b.present(); l != nil {
 			go func() {
-				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+				ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 				defer cancel()
-				_, _ = l.node.Propose(ctx, fsm.CutCommand{}) // one of them will do
-				_ = l.node.Snapshot()                        // the cut of the power may be first
+				_, _ = l.node.Propose(ctx, fsm.CutCommand{}) // one of them will do, and a later snapshot has it
+				for range snapshotsThen {
+					_ = l.node.Snapshot() // the cut of the power may be first
+					sleep(ctx, 300*time.Millisecond)
+				}
 			}()
 		}
 	}
