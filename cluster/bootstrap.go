@@ -45,8 +45,8 @@ func (n *Node) joinSite(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
-	n.entered(ctx)
 	n.announce()
+	n.letIn(n.entered)(ctx)
 }
 
 // entered notes, durably, that this server has been in the site. It waits for
