@@ -21,15 +21,18 @@ const copyPatience = 10 * time.Minute
 
 // council is what the others answered in one round of asking.
 type council struct {
-	voters   map[raft.ServerID]bool   // of the configuration, this node included where it is one
-	self     raft.ServerID            // this node
-	own      logEnd                   // of this node's log
+	self    raft.ServerID // this node
+	own     logEnd        // of this node's log
+	answers map[raft.ServerID]known
+	leader  known // the leader of the newest term that answered; zero without one
+	told    known // the most that anybody knows of this node
+	earlier bool  // one of an earlier version answered, which does not know what to tell
+
+	// What follows is of all answers; see weigh.
+	voters   map[raft.ServerID]bool   // of the newest configuration, this node included where it is one
 	answered map[raft.ServerID]uint64 // the terms of the other voters that answered
 	lost     map[raft.ServerID]bool   // voters in whose place another server is: their disks are gone
 	end      logEnd                   // the most up to date of the other voters'
-	leader   known                    // the leader of the newest term that answered; zero without one
-	told     known                    // the most that anybody knows of this node
-	earlier  bool                     // one of an earlier version answered, which does not know what to tell
 }
 
 // majority counts this node, where it is a voter.
@@ -115,12 +118,10 @@ func (n *Node) ask(ctx context.Context) (c council) {
 	if err != nil {
 		return c
 	}
-	c = council{voters: map[raft.ServerID]bool{}, self: n.id.ID, own: n.logEnd(), answered: map[raft.ServerID]uint64{}, lost: map[raft.ServerID]bool{}}
+	c = council{self: n.id.ID, own: n.logEnd(), answers: map[raft.ServerID]known{}}
+	defer func() { c.weigh(servers) }()
 	peers := map[raft.ServerID]transport.Peer{}
 	for _, s := range servers {
-		if s.Suffrage == raft.Voter {
-			c.voters[s.ID] = true
-		}
 		peers[s.ID] = transport.Peer{ID: s.ID, Address: s.Address}
 	}
 	for _, p := range n.sitePeers() { // whose addresses may be newer
@@ -157,25 +158,46 @@ func (n *Node) ask(ctx context.Context) (c council) {
 	return c
 }
 
-// take counts one answer.
+// take notes one answer.
 func (c *council) take(from raft.ServerID, k *known) {
-	switch {
-	case c.voters[from]:
-		c.answered[from] = k.Now
-		if c.end.isBefore(k.logEnd) {
-			c.end = k.logEnd
-		}
-	case !k.earlier && k.logEnd.isBefore(c.own): // an empty one, or one of before this node's time
-		for id := range c.voters {
-			if id != c.self && nodeName(id) == nodeName(from) {
-				c.lost[id] = true
-			}
-		}
-	}
+	c.answers[from] = *k
 	c.earlier = c.earlier || k.earlier
 	c.told.Generation, c.told.Held = max(c.told.Generation, k.Generation), max(c.told.Held, k.Held)
 	if k.Leads && k.Now > c.leader.Now {
 		c.leader = *k
+	}
+}
+
+// weigh counts the answers by the newest configuration that is known: an older
+// directory, or one that lags, has an older one. A server is taken out of it only
+// when it left or its disk is gone.
+func (c *council) weigh(servers []raft.Server) {
+	newest := c.own
+	for _, k := range c.answers {
+		if newest.isBefore(k.logEnd) && len(k.Servers) > 0 {
+			newest, servers = k.logEnd, k.Servers
+		}
+	}
+	c.voters, c.answered, c.lost = map[raft.ServerID]bool{}, map[raft.ServerID]uint64{}, map[raft.ServerID]bool{}
+	within := map[raft.ServerID]bool{}
+	for _, s := range servers {
+		within[s.ID] = true
+		if s.Suffrage == raft.Voter {
+			c.voters[s.ID] = true
+		}
+	}
+	for from, k := range c.answers {
+		if c.voters[from] {
+			c.answered[from] = k.Now
+			if c.end.isBefore(k.logEnd) {
+				c.end = k.logEnd
+			}
+		}
+		for id := range c.voters {
+			if !within[from] && !k.earlier && id != c.self && nodeName(id) == nodeName(from) {
+				c.lost[id] = true
+			}
+		}
 	}
 }
 

@@ -43,6 +43,8 @@ type known struct {
 	// Sure: a majority without the other server is in that term too, so nobody
 	// led in a later one.
 	Sure bool `json:"sure"`
+	// Servers are those of the asked one's configuration.
+	Servers []raft.Server `json:"servers,omitempty"`
 	// earlier: an earlier version answered, which knows nothing.
 	earlier bool
 }
@@ -92,6 +94,9 @@ func (n *Node) knownOf(id raft.ServerID) known {
 	}
 	if r := n.reign.Load(); r != nil {
 		k.Now, k.Leads = r.term, true
+	}
+	if servers, err := n.servers(); err == nil {
+		k.Servers = servers
 	}
 	return k
 }

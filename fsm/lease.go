@@ -28,7 +28,8 @@ type Lease struct {
 
 // LeaseCommand takes a lease that is free, over or the holder's own for a
 // duration of log time from now, or gives it back when that is 0. It is refused
-// with Held while another holder has it.
+// with Held while another holder has it. Who gave it back takes it again under
+// another holder's name: a call to give back may be read minutes late.
 type LeaseCommand struct {
 	Name     string `cbor:"1,keyasint"`
 	Holder   string `cbor:"2,keyasint"`

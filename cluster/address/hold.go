@@ -95,6 +95,8 @@ func (k *Keeper) letGo(ctx context.Context, reason error) {
 	if err := k.ask(ctx, 0); err != nil {
 		k.cfg.Log.Info("the lease of the floating address ends by itself", "address", k.cfg.Address, "err", err)
 	}
+	k.lives++ // that call may be read minutes later, and is not to give back the next lease
+	k.holder = fmt.Sprintf("%s %d", k.process, k.lives)
 }
 
 func (k *Keeper) remove() error {

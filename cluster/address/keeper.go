@@ -79,11 +79,13 @@ type Config struct {
 // Keeper holds the address while this node has the lease. Two Keepers of one
 // address never have it on their links at once; see the package's promise.
 type Keeper struct {
-	cfg    Config
-	site   Site
-	link   Link
-	lease  string // the lease's name
-	holder string // this process
+	cfg     Config
+	site    Site
+	link    Link
+	lease   string // the lease's name
+	process string // this process
+	lives   int    // how often it gave the lease back
+	holder  string // this process, until it gives the lease back
 
 	seen   fsm.Lease // as looked at last
 	seenAt time.Time // since when it has not changed
@@ -106,10 +108,11 @@ func NewKeeper(cfg Config, site Site, link Link) (*Keeper, error) {
 	if _, err := rand.Read(life[:]); err != nil {
 		return nil, err
 	}
+	process := cfg.Node + " " + hex.EncodeToString(life[:])
 	return &Keeper{
 		cfg: cfg, site: site, link: link,
-		lease:  "address " + cfg.Address.String(),
-		holder: cfg.Node + " " + hex.EncodeToString(life[:]),
+		lease:   "address " + cfg.Address.String(),
+		process: process, holder: process,
 	}, nil
 }
 

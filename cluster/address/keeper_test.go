@@ -191,10 +191,15 @@ func TestAHolderWhoseInterfaceFailsLeavesTheAddressToAnother(t *testing.T) {
 func TestAnAddressIsNotHeldOnAnswersThatComeLate(t *testing.T) {
 	play(t, "ssd", 1, 1, func(w *world) {
 		g := w.holder(time.Second)
+		before, _ := g.Lease("address " + floating.String())
 		w.setSlow(2 * time.Second)
 		time.Sleep(30 * time.Second)
 		w.setSlow(10 * time.Millisecond)
 		time.Sleep(10 * time.Second)
+		// A call that gave the lease back may still be on its way.
+		if after, _ := g.Lease("address " + floating.String()); after.Holder == before.Holder {
+			t.Errorf("it holds the lease as %q again after it gave it back", after.Holder)
+		}
 		if !g.has() || !g.keeper.Holding() {
 			t.Error("it does not hold the address again after answers came in time")
 		}

@@ -72,6 +72,9 @@ var foundSeeds = []struct {
 	{3024, 519 * time.Second, "a hole in the order of readings"},
 	{3025, 1778 * time.Second, "an old card that was believed"},
 	{3028, 479 * time.Second, "a hole in the order of readings"},
+	{10041, 1438 * time.Second, "a lease that an old call gave back"},
+	{10049, 1634 * time.Second, "a lease that an old call gave back"},
+	{10075, 4369 * time.Second, "a node that waited for servers that its site had taken out"},
 }
 
 // soonFound are those of foundSeeds that `make test` meets again.

@@ -30,6 +30,7 @@ type client struct {
 	random *rand.Rand
 	pause  time.Duration // between two operations, on average
 	cursor fsm.Seq       // of its watching
+	given  int           // how often it gave a lease back
 }
 
 // deed is an operation and how often it is done.
@@ -265,16 +266,18 @@ func (c *client) lease(ctx context.Context) {
 		return
 	}
 	name := fmt.Sprintf("l%d", c.random.IntN(2))
-	cmd := fsm.LeaseCommand{Name: name, Holder: c.name, Duration: leaseFor.Microseconds()}
+	holder := fmt.Sprintf("%s %d", c.name, c.given)
+	cmd := fsm.LeaseCommand{Name: name, Holder: holder, Duration: leaseFor.Microseconds()}
 	if c.random.IntN(4) == 0 {
 		cmd.Duration = 0
-		c.s.truth.gives(name, c.name)
+		c.s.truth.gives(name, holder)
+		c.given++ // the call may be read minutes later
 	}
 	asked := time.Now()
 	r, err := c.propose(ctx, l, cmd)
 	if err == nil && r.Outcomes[0].Code == fsm.Stored && cmd.Duration > 0 {
 		c.s.counts.add("leases")
-		c.s.truth.holds(name, c.name, asked.Add(leaseFor))
+		c.s.truth.holds(name, holder, asked.Add(leaseFor))
 	}
 }
 

@@ -75,7 +75,7 @@ func (s *site) epoch(ctx context.Context, number int) {
 	for i := range clients {
 		c := &client{
 			s: s, name: fmt.Sprintf("c%d", i), random: s.source(fmt.Sprintf("client %d of epoch %d", i, number)),
-			pause: s.plan.pause(r),
+			pause: s.plan.pause(r), given: 1000 * number, // calls of an epoch may be read in the next
 		}
 		load.Go(func() { c.run(loading) })
 		load.Go(func() { s.registers(loading, number, i) })
