@@ -23,7 +23,7 @@ const (
 	disturbHistory  = 4_000_000 // readings there are before
 	disturbHead     = 400_000   // readings that a cut closes
 	disturbSmall    = 50_000    // readings in each of the files that are merged
-	disturbFiles    = 8         // so many are merged
+	disturbFiles    = 9         // so many; the first may join larger ones
 	disturbLog      = 16 << 20  // bytes of log between two snapshots
 	disturbQuiet    = 5 * time.Second
 	disturbSettle   = 2 * time.Second // after what prepares, before what is measured
@@ -216,14 +216,22 @@ func (d *disturber) snapshot(ctx context.Context) error {
 
 // merge has small files in the bucket, which the nodes then merge.
 func (d *disturber) merge(ctx context.Context) error {
+	ship := func(readings int64) error {
+		if err := d.store(ctx, readings); err != nil {
+			return err
+		}
+		_, err := d.s.Nodes[0].Client().Sync(ctx)
+		return err
+	}
 	before := d.merged(ctx)
 	for range disturbFiles {
-		if err := d.store(ctx, disturbSmall); err != nil {
+		if err := ship(disturbSmall); err != nil {
 			return err
 		}
-		if _, err := d.s.Nodes[0].Client().Sync(ctx); err != nil {
-			return err
-		}
+	}
+	// What was shipped last is noticed with the next file: a tiny one.
+	if err := errors.Join(pauseFor(ctx, disturbSettle), ship(1)); err != nil {
+		return err
 	}
 	seen := map[string]bool{}
 	return await(ctx, func() bool {
