@@ -210,7 +210,7 @@ func (l *Log) append(logs []*raft.Log) (n int, err error) {
 	for i, e := range logs[:n] {
 		l.buf = appendRecord(l.buf, s.salt, s.batch+1, i == n-1, e)
 	}
-	_, err = s.file.WriteAt(l.buf, s.end)
+	err = s.write(l.buf, s.end)
 	if cap(l.buf) > keepBuffer {
 		l.buf = nil
 	}

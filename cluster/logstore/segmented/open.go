@@ -230,7 +230,7 @@ func (l *Log) rewrite(from uint64) error {
 	}
 	var buf []byte
 	write := func() error {
-		_, err := s.file.WriteAt(buf, s.end-int64(len(buf)))
+		err := s.write(buf, s.end-int64(len(buf)))
 		buf = buf[:0]
 		return err
 	}

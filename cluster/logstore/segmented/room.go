@@ -21,15 +21,17 @@ const (
 	shrinkAbove = 64 << 10
 	// tidyAgain is the pause after the disk refused.
 	tidyAgain = 5 * time.Second
-	// zeroBytes is how much is zeroed at a time: a page. Larger pieces lie in the
-	// kernel's memory as one, which every small write to it then counts as written.
-	zeroBytes = 4 << 10
-	// aheadBytes is how much is zeroed with the first small batch that reaches
-	// blocks which were taken and not yet written to: the next ones find blocks
-	// whose write changes no metadata. A batch of largeBatch bytes or more does
-	// without: its zeros would cost the disk more than the metadata does.
+	// pageBytes is how much is written at a time to blocks that were not written
+	// to before. Larger pieces lie in the kernel's memory as one, which every small
+	// write to it then counts as written.
+	pageBytes = 4 << 10
+	// aheadBytes is how much is zeroed ahead where small batches, smallRun in a
+	// row, have come to blocks which were taken and not yet written to: the next
+	// ones find blocks whose write changes no metadata. Those of largeBatch bytes
+	// or more do without: their zeros would cost the disk more than that does.
 	aheadBytes = 64 << 10
-	largeBatch = 8 << 10
+	largeBatch = 2 << 10
+	smallRun   = 8
 )
 
 // spare is a file that is ready to be a segment; written is segment's.
@@ -308,12 +310,15 @@ func (l *Log) makeSpare(name string, size int64) (spare, error) {
 // writeAhead follows a batch of some bytes that was written up to end, and is
 // not yet synced.
 func (s *segment) writeAhead(end, batch int64) error {
+	if s.small++; batch >= largeBatch {
+		s.small = 0
+	}
 	if end <= s.written {
 		return nil
 	}
 	to := end
-	if batch < largeBatch {
-		to = min((end/zeroBytes+1)*zeroBytes+aheadBytes, s.size)
+	if s.small >= smallRun {
+		to = min((end/pageBytes+1)*pageBytes+aheadBytes, s.size)
 		if err := zero(s.file, end, to); err != nil {
 			return err
 		}
@@ -322,16 +327,29 @@ func (s *segment) writeAhead(end, batch int64) error {
 	return nil
 }
 
-var zeros [zeroBytes]byte
+// write writes a batch.
+func (s *segment) write(b []byte, at int64) error {
+	if at+int64(len(b)) <= s.written {
+		_, err := s.file.WriteAt(b, at)
+		return err
+	}
+	return writePages(s.file, at, int64(len(b)), func(from, n int64) []byte { return b[from-at:][:n] })
+}
 
-// zero writes zeros, no piece of which lies in two pages.
+var zeros [pageBytes]byte
+
 func zero(f disk.File, from, to int64) error {
-	for from < to {
-		n, err := f.WriteAt(zeros[:min(to-from, zeroBytes-from%zeroBytes)], from)
-		if err != nil {
+	return writePages(f, from, to-from, func(_, n int64) []byte { return zeros[:n] })
+}
+
+// writePages writes size bytes in pieces, none of which lies in two pages.
+func writePages(f disk.File, at, size int64, piece func(at, n int64) []byte) error {
+	for end := at + size; at < end; {
+		n := min(end-at, pageBytes-at%pageBytes)
+		if _, err := f.WriteAt(piece(at, n), at); err != nil {
 			return err
 		}
-		from += int64(n)
+		at += n
 	}
 	return nil
 }

@@ -41,8 +41,10 @@ type segment struct {
 	since int // records after the last mark
 
 	// written is up to where the blocks of the file were written to, and not only
-	// taken. Of the one that has the Log's turn.
+	// taken; small is how many small batches came since the last large one. Both
+	// are of the one that has the Log's turn.
 	written int64
+	small   int
 
 	closed bool // the worker's, and Close's after it
 }
