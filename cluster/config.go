@@ -101,7 +101,7 @@ var profiles = map[string]profile{
 	"ssd": {
 		heartbeat: 300 * time.Millisecond, election: time.Second, lease: 200 * time.Millisecond, stall: 2 * time.Second, patience: time.Second,
 		snapshotBytes: 256 << 20, reserveBytes: 64 << 20, queueBytes: 16 << 20, windowBytes: 512 << 20, cutRows: 1 << 20, cutBytes: 16 << 20,
-		fetchBytes: 32 << 20, scrubBytes: 8 << 20, mergeBytes: 2 << 20,
+		fetchBytes: 8 << 20, scrubBytes: 8 << 20, mergeBytes: 2 << 20,
 	},
 	"sdcard": {
 		heartbeat: 3 * time.Second, election: 5 * time.Second, lease: 2500 * time.Millisecond, stall: 10 * time.Second, patience: 5 * time.Second, linger: 40 * time.Millisecond,

@@ -90,7 +90,7 @@ func agentFlags() []cli.Flag {
 		&cli.DurationFlag{Name: "ship-after", Value: cloudsync.DefaultAges().Latest, Usage: "how long, `D`, a reading may wait to be closed and shipped to the bucket", EnvVars: env("ship-after")},
 		&cli.Int64Flag{Name: "snapshot-after", Usage: "`BYTES` of log after which a snapshot is taken; fewer start sooner and write more (default: 64 MiB for sdcard, else 256 MiB)", EnvVars: env("snapshot-after")},
 		&cli.Int64Flag{Name: "reserve", Usage: "`BYTES` of the disk that are kept back for the log and for snapshots; with less left, no readings are taken (default: 32 MiB for sdcard, else 64 MiB, and 1/32 of the disk at most)", EnvVars: env("reserve")},
-		&cli.Int64Flag{Name: "fetch-rate", Usage: "`BYTES` per second at which this node gets history that it lacks from the others (default: 32 MiB for ssd, 2 MiB for sdcard, 512 KiB for wan)", EnvVars: env("fetch-rate")},
+		&cli.Int64Flag{Name: "fetch-rate", Usage: "`BYTES` per second at which this node gets history that it lacks from the others (default: 8 MiB for ssd, 2 MiB for sdcard, 512 KiB for wan)", EnvVars: env("fetch-rate")},
 		&cli.Int64Flag{Name: "scrub-rate", Usage: "`BYTES` per second at which this node reads its history again, to find what has rotted (default: all of it in a week, at most 8 MiB, 1 MiB for sdcard)", EnvVars: env("scrub-rate")},
 		list("camera", "`NAME=SOURCE` of a camera to watch: an http:// MJPEG stream, folder:/dir?fps=5, or pattern:seed=7&fps=5"),
 		list("floating-address", "`ADDRESS/BITS@INTERFACE` that one healthy node holds, as 10.0.0.100/24@eth0"),
