@@ -235,6 +235,25 @@ func TestAFollowerThatReturnsToAFullDiskCountsAsDownAndCatchesUpByItself(t *test
 	})
 }
 
+// fillDisks leaves no room on any node's disk, not even the reserve's.
+func fillDisks(t *testing.T, s *clustertest.Site) {
+	t.Helper()
+	for _, m := range s.Up() {
+		if err := m.Disk.Remove("reserve"); err != nil {
+			t.Fatal(err)
+		}
+		m.LeaveRoom(0)
+	}
+	s.Wait("full disks", func() bool {
+		for _, m := range s.Up() {
+			if m.Status().Disk.State != "full" {
+				return false
+			}
+		}
+		return true
+	})
+}
+
 // Where not even the reserves are left, a drop is still agreed on, and makes room.
 func TestFullNodesStillAgreeOnWhatMakesRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -242,20 +261,7 @@ func TestFullNodesStillAgreeOnWhatMakesRoom(t *testing.T) {
 		l := newLedger(t, s)
 		shelves(t, s, l, 3)
 		marked(t, s, 10)
-		for _, m := range s.Up() {
-			if err := m.Disk.Remove("reserve"); err != nil {
-				t.Fatal(err)
-			}
-			m.LeaveRoom(0)
-		}
-		s.Wait("full disks", func() bool {
-			for _, m := range s.Up() {
-				if m.Status().Disk.State != "full" {
-					return false
-				}
-			}
-			return true
-		})
+		fillDisks(t, s)
 		keep(s, fsm.Retention{Readings: fsm.Keep{Age: 1 << 50}})
 		s.Wait("a drop", func() bool { return s.Leader().Status().RetainedFrom == 11 })
 		s.Agree()

@@ -59,20 +59,7 @@ func TestALeaderStopsWhileAProposalIsUnderWayThatNobodyTakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := clustertest.Open(t, 3, nil)
 		s.Agree()
-		for _, m := range s.Up() {
-			if err := m.Disk.Remove("reserve"); err != nil {
-				t.Fatal(err)
-			}
-			m.LeaveRoom(0)
-		}
-		s.Wait("full disks", func() bool {
-			for _, m := range s.Up() {
-				if m.Status().Disk.State != "full" {
-					return false
-				}
-			}
-			return true
-		})
+		fillDisks(t, s)
 		lead := s.Leader()
 		for tries := 0; ; tries++ {
 			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
