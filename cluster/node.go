@@ -38,7 +38,6 @@ type Node struct {
 	filter   *transport.Filter
 	gossip   gossip.Gossip
 	raft     *raft.Raft
-	endRaft  func() raft.Future // shuts raft down, once, and with it all that waits for it
 	notify   chan bool
 	replica  *replica
 	election election
@@ -209,13 +208,12 @@ func open(cfg Config) (node *Node, err error) {
 		}
 		return nil, fmt.Errorf("start from %s: %w: if it is damaged, %s", cfg.Dir, err, anew)
 	}
-	n.endRaft = sync.OnceValue(n.raft.Shutdown)
 	n.raftRot.began = n.raft.AppliedIndex()
 	n.filter.Watch(n.raft)
 	n.replica.borrows.lend = n.lend
 	n.replica.alone = func() bool { return len(n.otherServers()) == 0 }
 	n.replica.started(n.installed, n.keepLog)
-	undo = append(undo, func() error { return n.endRaft().Error() })
+	undo = append(undo, func() error { return n.raft.Shutdown().Error() })
 	if err = n.beginAlone(); err != nil {
 		return nil, err
 	}
@@ -236,7 +234,9 @@ func open(cfg Config) (node *Node, err error) {
 
 // stopPatience is how long a node that stops waits for the entries that are
 // under way. Where the others take none, as on full disks, they would be under way
-// for as long as it leads: then raft is shut down, and their fate is not known.
+// for as long as it leads: then nobody hears it any more, so it loses the lead, and
+// their fate is not known. (Shut down, raft would leave requests unanswered that
+// wait in its channels.)
 const stopPatience = 2 * time.Second
 
 // Run takes part in the site until ctx is done, and runs duties while this
@@ -284,7 +284,7 @@ func (n *Node) run(ctx context.Context, failing <-chan struct{}, duties []Duty) 
 	n.network.Serve(n.serve)
 	defer func() {
 		cancel()
-		late := time.AfterFunc(stopPatience, func() { n.endRaft() })
+		late := time.AfterFunc(stopPatience, n.filter.Mute)
 		defer late.Stop()
 		wg.Wait()
 	}()
@@ -341,10 +341,10 @@ func (n *Node) Close() error {
 			}
 		}()
 		n.replica.endWriting() // also of a node that never ran
-		err = errors.Join(n.gossip.Close(), n.endRaft().Error())
+		err = errors.Join(n.gossip.Close(), n.filter.Close(), n.network.Close())
+		n.work.close() // what still waits for raft is answered before it ends
+		err = errors.Join(err, n.raft.Shutdown().Error())
 		close(drained)
-		err = errors.Join(err, n.filter.Close(), n.network.Close())
-		n.work.close()
 		n.replica.segments.close()
 		n.replica.frames.close()
 		err = errors.Join(err, n.logs.Close(), n.lock())

@@ -39,7 +39,9 @@ func (n *Node) raftConfig() *raft.Config {
 	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = n.profile.heartbeat, n.profile.election, n.profile.lease
 	c.CommitTimeout = min(n.profile.heartbeat/6, hearsWithin)
 	c.MaxAppendEntries = 64
-	c.BatchApplyCh = true
+	// With a buffer between the committer and raft's main loop an entry could be in
+	// it when the loop ends, and nobody would answer it.
+	c.BatchApplyCh = false
 	c.SnapshotThreshold = never
 	c.NotifyCh = n.notify
 	c.Logger = hclogTo(n.log)

@@ -84,3 +84,38 @@ func TestALeaderStopsWhileAProposalIsUnderWayThatNobodyTakes(t *testing.T) {
 		s.Agree()
 	})
 }
+
+// raft's main loop hangs in a write while it is asked to hand the lead on and takes
+// no proposals: when the disk goes on it is to answer both before it ends.
+func TestALeaderStopsWhoseDiskStallsMeanwhile(t *testing.T) {
+	for range 4 {
+		synctest.Test(t, func(t *testing.T) {
+			s := clustertest.Open(t, 3, nil, func(c *cluster.Config) { c.Profile = "sdcard" })
+			s.Agree()
+			lead := s.Leader()
+			resume := lead.StallLog()
+			for i := range uint64(4) {
+				go func() {
+					ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+					defer cancel()
+					_, _ = lead.Propose(ctx, clustertest.Reading(t, "pump-7", "temperature", int64(10e6+i), 1)) // its fate is unknown
+				}()
+				<-time.After(100 * time.Millisecond) // else they share an entry
+			}
+			stopped := make(chan struct{})
+			go func() {
+				lead.Stop()
+				close(stopped)
+			}()
+			<-time.After(8 * time.Second) // the watchdog would end it after 10 s
+			resume()
+			select {
+			case <-stopped:
+			case <-time.After(10 * time.Second):
+				t.Fatalf("it did not stop within 10 s after its disk went on%s", lead.Describe())
+			}
+			lead.Start(3)
+			s.Agree()
+		})
+	}
+}
