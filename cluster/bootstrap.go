@@ -22,8 +22,9 @@ const bootstrapEvery = 250 * time.Millisecond
 // together with the others that were configured to, or waits until the leader
 // of an existing one adds it. It returns when the node has raft state.
 func (n *Node) joinSite(ctx context.Context) {
-	if n.hasState() {
-		n.entered(ctx)
+	if n.hasState() { // perhaps only since gossip began
+		n.announce()
+		n.letIn(n.entered)(ctx)
 		return
 	}
 	n.log.Info("waits for the site", "bootstrap-expect", n.cfg.BootstrapExpect, "join", n.cfg.Join)
@@ -84,8 +85,11 @@ func (n *Node) noteEntry() error {
 // hasState reports that this node's raft log is not empty.
 func (n *Node) hasState() bool { return n.raft.LastIndex() > 0 }
 
-// announce tells the others by gossip that this node has raft state.
+// announce tells the others by gossip how this node stands. What is told last is
+// the newest.
 func (n *Node) announce() {
+	n.announcing.Lock()
+	defer n.announcing.Unlock()
 	if err := n.gossip.Update(n.selfPeer()); err != nil {
 		n.log.Warn("gossip was not updated", "err", err)
 	}

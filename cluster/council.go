@@ -23,10 +23,12 @@ const copyPatience = 10 * time.Minute
 type council struct {
 	self    raft.ServerID // this node
 	own     logEnd        // of this node's log
+	lineage string        // of this node's history, "" while it is not known
 	answers map[raft.ServerID]known
 	leader  known // the leader of the newest term that answered; zero without one
 	told    known // the most that anybody knows of this node
 	earlier bool  // one of an earlier version answered, which does not know what to tell
+	foreign bool  // a leader of another history answered; nothing that one says counts
 
 	// What follows is of all answers; see weigh.
 	voters   map[raft.ServerID]bool   // of the newest configuration, this node included where it is one
@@ -118,7 +120,7 @@ func (n *Node) ask(ctx context.Context) (c council) {
 	if err != nil {
 		return c
 	}
-	c = council{self: n.id.ID, own: n.logEnd(), answers: map[raft.ServerID]known{}}
+	c = council{self: n.id.ID, own: n.logEnd(), lineage: n.lineage(), answers: map[raft.ServerID]known{}}
 	defer func() { c.weigh(servers) }()
 	peers := map[raft.ServerID]transport.Peer{}
 	for _, s := range servers {
@@ -160,6 +162,10 @@ func (n *Node) ask(ctx context.Context) (c council) {
 
 // take notes one answer.
 func (c *council) take(from raft.ServerID, k *known) {
+	if c.lineage != "" && k.Lineage != "" && k.Lineage != c.lineage {
+		c.foreign = c.foreign || k.Sure
+		return
+	}
 	c.answers[from] = *k
 	c.earlier = c.earlier || k.earlier
 	c.told.Generation, c.told.Held = max(c.told.Generation, k.Generation), max(c.told.Held, k.Held)

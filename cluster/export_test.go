@@ -147,3 +147,8 @@ func ReplaceWait(at []time.Time) time.Duration {
 	}
 	return r.wait()
 }
+
+// Remove takes a server out of the configuration, on the leader.
+func (n *Node) Remove(id raft.ServerID) error {
+	return n.raft.RemoveServer(id, 0, memberTimeout).Error()
+}

@@ -43,6 +43,11 @@ type known struct {
 	// Sure: a majority without the other server is in that term too, so nobody
 	// led in a later one.
 	Sure bool `json:"sure"`
+	// Removed: as sure as that, the site's configuration is without the asker.
+	Removed bool `json:"removed,omitempty"`
+	// Lineage is of the history that the asked one holds, hex; "" where it does not
+	// know.
+	Lineage string `json:"lineage,omitempty"`
 	// Servers are those of the asked one's configuration.
 	Servers []raft.Server `json:"servers,omitempty"`
 	// earlier: an earlier version answered, which knows nothing.
@@ -84,7 +89,7 @@ func (n *Node) openSeen() error {
 // knownOf is what this node knows of a server, by its state and what it wrote
 // down before it started.
 func (n *Node) knownOf(id raft.ServerID) known {
-	k := known{Seen: fsm.Seen{ID: string(id)}, logEnd: n.logEnd(), Now: n.raft.CurrentTerm()}
+	k := known{Seen: fsm.Seen{ID: string(id)}, logEnd: n.logEnd(), Now: n.raft.CurrentTerm(), Lineage: n.lineage()}
 	for _, list := range [][]fsm.Seen{n.seenBefore, n.replica.seen()} {
 		for _, s := range list {
 			if s.ID == k.ID {
@@ -107,7 +112,9 @@ func (n *Node) tellKnown(ctx context.Context, id raft.ServerID) known {
 	if k.Leads {
 		ctx, cancel := context.WithTimeout(ctx, trustCall)
 		defer cancel()
+		removed := n.hasRemoved(id)
 		k.Sure = n.confirmTerm(ctx, k.Now, id) == nil
+		k.Removed = k.Sure && removed
 	}
 	return k
 }

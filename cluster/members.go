@@ -76,9 +76,13 @@ func (n *Node) reviseMembers(ctx context.Context, lead *Lead) error {
 				refused = errors.Join(refused, err) // the others may
 				continue
 			}
-			if old, ok := byName[p.Name]; ok && n.aliveServer(old.ID) {
+			old, replaces := byName[p.Name]
+			switch {
+			case replaces && n.aliveServer(old.ID):
 				return fmt.Errorf("two nodes are named %q: stop one or give it another --name and an empty --data", p.Name)
-			} else if ok {
+			case p.HasState: // it was removed: see judgePlace
+				continue
+			case replaces:
 				if err := n.mayRemove(future.Configuration().Servers, old.ID); err != nil {
 					refused = errors.Join(refused, err)
 					continue
@@ -182,10 +186,12 @@ func (n *Node) aliveServer(id raft.ServerID) bool {
 // asks the leader to remove it. The node is then to be stopped; its data
 // directory will not start again. It is refused where the nodes that stay
 // would have no majority.
-func (n *Node) Leave(ctx context.Context) error {
+func (n *Node) Leave(ctx context.Context) (err error) {
+	n.leaving.Store(true) // it is not removed behind its back
+	defer func() { n.leaving.Store(err == nil) }()
 	n.handOver()
 	deadline := time.Now().Add(leaderPatience)
-	err := n.askToLeave(ctx, deadline)
+	err = n.askToLeave(ctx, deadline)
 	for errors.Is(err, ErrNotLeader) && time.Now().Before(deadline) { // its reign has not begun
 		if err := pause(ctx, retryPause); err != nil {
 			return err

@@ -50,7 +50,9 @@ type Node struct {
 	reign       atomic.Pointer[reign]
 	leadChanged signal
 	era         era
+	announcing  sync.Mutex // of announce alone
 	left        leavers
+	leaving     atomic.Bool // Leave has begun, or succeeded
 	transfers   transfers
 	trust       trust
 	whereabouts whereabouts
@@ -277,7 +279,7 @@ func (n *Node) run(ctx context.Context, failing <-chan struct{}, duties []Duty) 
 		func(ctx context.Context) { n.runDuties(ctx, duties) },
 		n.watchLeader, n.committer.run, n.replica.writeSegments, n.joinSite, n.followLevel, n.mindRoom, n.removeDropped,
 		n.letIn(n.fetchMissing), n.letIn(n.mergeSegments), n.letIn(n.scrub), n.letIn(n.takeSnapshots), n.letIn(n.eraseFiles),
-		n.earnTrust, n.letIn(n.watchSeen), n.mindAside,
+		n.earnTrust, n.letIn(n.watchPlace), n.letIn(n.watchSeen), n.mindAside,
 	} {
 		wg.Go(func() { work(inner) })
 	}

@@ -83,6 +83,10 @@ func (n *Node) earnTrust(ctx context.Context) {
 			return
 		}
 		waited := time.Since(began)
+		if err := n.judgePlace(&c); err != nil {
+			n.fail(err)
+			return
+		}
 		enough := c.enough(waited, n.profile.patience)
 		if !enough && !c.leader.Sure && waited >= n.profile.patience && c.majority() && !waits {
 			waits = true
@@ -107,6 +111,9 @@ func (n *Node) earnTrust(ctx context.Context) {
 // takePart takes the next steps that an answer of the others allows.
 func (n *Node) takePart(c *council, e *electorate, enough bool) error {
 	if n.filter.Stance() == transport.Apart { // what is known later may be of this start
+		if c.foreign && len(c.answers) == 0 {
+			return ErrOtherHistory
+		}
 		if err := n.trust.refuse(&c.told, n.generation()); err != nil {
 			return err
 		}

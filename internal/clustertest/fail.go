@@ -47,8 +47,8 @@ type Image struct{ disk *disk.Memory }
 // Image copies the disk of a member, as a power cut would leave it.
 func (m *Member) Image() Image { return Image{m.Disk.Image()} }
 
-// Put puts an image into the place of the disk of a member that is down.
-func (m *Member) Put(i Image) { m.Disk = i.disk }
+// Put puts a copy of an image into the place of the disk of a member that is down.
+func (m *Member) Put(i Image) { m.Disk = i.disk.Image() }
 
 // Lose takes the last entries out of the log of a member that is down, past the
 // hint of the log's end: the member will notice.

@@ -75,6 +75,9 @@ var foundSeeds = []struct {
 	{10041, 1438 * time.Second, "a lease that an old call gave back"},
 	{10049, 1634 * time.Second, "a lease that an old call gave back"},
 	{10075, 4369 * time.Second, "a node that waited for servers that its site had taken out"},
+	{12094, time.Hour, "a stop that waited for raft for ever"},
+	{12211, time.Hour, "a removed identity that came back"},
+	{12390, 2120 * time.Second, "a removed identity that came back"},
 }
 
 // soonFound are those of foundSeeds that `make test` meets again.
