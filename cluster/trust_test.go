@@ -57,6 +57,29 @@ func TestANodeThatLostEntriesElectsNobodyWithoutThem(t *testing.T) {
 }
 
 // noted waits until the site remembers how its servers stand.
+// What a node held when it took part it may have voted by, though the hint of its
+// log's end was of before.
+func TestWhatANodeHoldsWhenItTakesPartIsMissedWhenItIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := clustertest.Open(t, 3, nil)
+		s.Agree()
+		<-time.After(2 * logstore.HintWithin)
+		hurt := s.Followers()[0]
+		post(t, s, 0, 20)
+		s.Agree()
+		hurt.Crash() // before the hint follows
+		hurt.Start(3)
+		s.Wait("a node that takes part", func() bool { return hurt.Status().State == "follower" })
+		hurt.Crash()
+		hurt.Lose(10)
+		hurt.Start(3)
+		s.Wait("a node that is whole again", func() bool { return hurt.Status().State == "follower" })
+		if said := hurt.Said(); !strings.Contains(said, "the log is damaged") {
+			t.Errorf("a node that lost entries which it held when it took part says %q", said)
+		}
+	})
+}
+
 func noted(s *clustertest.Site) {
 	s.Wait("a site that knows its servers", func() bool {
 		for _, m := range s.Up() {
