@@ -24,11 +24,13 @@ type council struct {
 	self    raft.ServerID // this node
 	own     logEnd        // of this node's log
 	lineage string        // of this node's history, "" while it is not known
+	config  uint64        // index of the newest configuration that this node knows to be committed
+	within  bool          // this node is in that one, as far as it knows
 	answers map[raft.ServerID]known
 	leader  known // the leader of the newest term that answered; zero without one
 	told    known // the most that anybody knows of this node
 	earlier bool  // one of an earlier version answered, which does not know what to tell
-	foreign bool  // a leader of another history answered; nothing that one says counts
+	foreign bool  // a leader of another history answered; what one of that says does not count
 
 	// What follows is of all answers; see weigh.
 	voters   map[raft.ServerID]bool   // of the newest configuration, this node included where it is one
@@ -121,6 +123,8 @@ func (n *Node) ask(ctx context.Context) (c council) {
 		return c
 	}
 	c = council{self: n.id.ID, own: n.logEnd(), lineage: n.lineage(), answers: map[raft.ServerID]known{}}
+	index, committed := n.replica.configurations.known()
+	c.config, c.within = index, committed == nil || has(committed, n.id.ID)
 	defer func() { c.weigh(servers) }()
 	peers := map[raft.ServerID]transport.Peer{}
 	for _, s := range servers {
@@ -153,7 +157,7 @@ func (n *Node) ask(ctx context.Context) (c council) {
 		if a.err != nil {
 			continue
 		}
-		if c.take(a.from, &a.known); c.leader.Sure {
+		if c.take(a.from, &a.known); c.leader.Sure && !c.leader.Removed {
 			return c
 		}
 	}
@@ -165,6 +169,9 @@ func (c *council) take(from raft.ServerID, k *known) {
 	if c.lineage != "" && k.Lineage != "" && k.Lineage != c.lineage {
 		c.foreign = c.foreign || k.Sure
 		return
+	}
+	if k.Leads && k.Config != 0 && k.Config < c.config {
+		return // it leads an old copy, or did lead once
 	}
 	c.answers[from] = *k
 	c.earlier = c.earlier || k.earlier

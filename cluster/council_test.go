@@ -52,6 +52,12 @@ func TestWhoseAnswersAreEnoughForANodeThatStarts(t *testing.T) {
 	}
 }
 
+// decided is an answer of one that knows a configuration to be committed.
+func decided(a cluster.Answer, config uint64) cluster.Answer {
+	a.Config = config
+	return a
+}
+
 func TestANodeThatStartsCatchesUpWithALeaderThatLeadsForSure(t *testing.T) {
 	leader := func(term uint64, sure bool) cluster.Answer {
 		a := cluster.AnswerAt(logEnd(100, time.Hour), term, "a.1", "b.1", "c.1")
@@ -68,12 +74,39 @@ func TestANodeThatStartsCatchesUpWithALeaderThatLeadsForSure(t *testing.T) {
 		{"a majority without it is in the leader's term", leader(7, true), 7, 100, true},
 		{"its log lacks the leader's last entry", leader(7, true), 7, 99, false},
 		{"only the leader is known to be in its term", leader(7, false), 6, 100, false},
+		{"the leader's configuration is the newest", decided(leader(7, true), 10), 7, 100, true},
+		{"the leader does not know of a configuration that was committed", decided(leader(7, true), 9), 7, 100, false},
 	} {
 		council := cluster.NewCouncil("a.1", logEnd(90, time.Hour), []raft.ServerID{"a.1", "b.1", "c.1"}, map[raft.ServerID]cluster.Answer{
 			"b.1": c.leader, "c.1": cluster.AnswerAt(logEnd(90, time.Hour), c.other, "a.1", "b.1", "c.1"),
 		})
 		if got := council.CaughtUp(7, c.last); got != c.want {
 			t.Errorf("%s: caught up is %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+func TestANodeGoesByTheWordOfALeaderThatHasRemovedIt(t *testing.T) {
+	all := []raft.ServerID{"a.1", "b.1", "c.1"}
+	leader := func(config uint64) cluster.Answer {
+		a := decided(cluster.AnswerAt(logEnd(100, time.Hour), 7, "b.1", "c.1"), config)
+		a.Leads, a.Sure, a.Removed = true, true, true
+		return a
+	}
+	for _, c := range []struct {
+		name  string
+		other cluster.Answer
+		of    cluster.Answer // the leader's
+		want  bool
+	}{
+		{"after the configuration that it knows", cluster.AnswerAt(logEnd(100, time.Hour), 7, "b.1", "c.1"), leader(11), true},
+		{"before it", cluster.Answer{}, leader(9), false},
+		{"by another one of the same index", cluster.Answer{}, leader(10), false},
+		{"which another server does not know of", cluster.AnswerAt(logEnd(90, time.Hour), 7, all...), leader(11), false},
+	} {
+		council := cluster.NewCouncil("a.1", logEnd(90, time.Hour), all, map[raft.ServerID]cluster.Answer{"b.1": c.of, "c.1": c.other})
+		if got := council.Removed(); got != c.want {
+			t.Errorf("removed %s: it is %v, want %v", c.name, got, c.want)
 		}
 	}
 }

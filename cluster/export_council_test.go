@@ -30,9 +30,10 @@ func serversOf(voters []raft.ServerID) (servers []raft.Server) {
 // Council is what others answered to a node that starts.
 type Council struct{ c council }
 
-// NewCouncil weighs answers to self, which knows of the voters.
+// NewCouncil weighs answers to self, which knows of the voters, by the configuration
+// of index 10.
 func NewCouncil(self raft.ServerID, own LogEnd, voters []raft.ServerID, answers map[raft.ServerID]Answer) Council {
-	c := council{self: self, own: own, answers: map[raft.ServerID]known{}}
+	c := council{self: self, own: own, config: 10, within: true, answers: map[raft.ServerID]known{}}
 	for from, a := range answers {
 		c.take(from, &a)
 	}
@@ -50,6 +51,9 @@ func (c Council) CaughtUp(term, last uint64) bool {
 	e.floor(&c.c)
 	return e.caughtUp(&c.c, transport.Agreed{Term: term, Last: last}, term)
 }
+
+// Removed reports that the leader has removed the node.
+func (c Council) Removed() bool { return c.c.removed() }
 
 // CopyPatience is how long a node waits for one that may know more.
 const CopyPatience = copyPatience

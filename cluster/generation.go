@@ -43,6 +43,9 @@ type known struct {
 	// Sure: a majority without the other server is in that term too, so nobody
 	// led in a later one.
 	Sure bool `json:"sure"`
+	// Config is the index of the newest configuration that is known to be committed,
+	// 0 for none. A leader's is the site's.
+	Config uint64 `json:"config,omitempty"`
 	// Removed: as sure as that, the site's configuration is without the asker.
 	Removed bool `json:"removed,omitempty"`
 	// Lineage is of the history that the asked one holds, hex; "" where it does not
@@ -90,6 +93,7 @@ func (n *Node) openSeen() error {
 // down before it started.
 func (n *Node) knownOf(id raft.ServerID) known {
 	k := known{Seen: fsm.Seen{ID: string(id)}, logEnd: n.logEnd(), Now: n.raft.CurrentTerm(), Lineage: n.lineage()}
+	k.Config, _ = n.replica.configurations.known()
 	for _, list := range [][]fsm.Seen{n.seenBefore, n.replica.seen()} {
 		for _, s := range list {
 			if s.ID == k.ID {
@@ -155,6 +159,10 @@ func (n *Node) watchSeen(ctx context.Context) {
 	written := n.seenBefore
 	for {
 		changed := n.replica.applied.wait()
+		if err := n.noteLineage(); err != nil && !disk.IsFull(err) { // else with a later change
+			n.fail(fmt.Errorf("write %s: %w", identityFile, err))
+			return
+		}
 		if seen := n.replica.seen(); len(seen) > 0 && !slices.Equal(seen, written) {
 			switch err := n.saveSeen(seen); {
 			case err == nil:

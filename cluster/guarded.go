@@ -17,18 +17,23 @@ import (
 type guarded struct {
 	raft.LogStore
 	raft.StableStore
-	mute func()                // nothing that raft says gets out from then on
-	why  atomic.Pointer[error] // why an entry could not be read
+	mute    func()            // nothing that raft says gets out from then on
+	read    func(l *raft.Log) // each entry that raft reads while it starts
+	started atomic.Bool
+	why     atomic.Pointer[error] // why an entry could not be read
 }
 
 // startRaft is raft.NewRaft, which returns an error where it would panic over
 // what the stores tell it.
-func startRaft(c *raft.Config, f raft.FSM, log raft.LogStore, votes raft.StableStore, s raft.SnapshotStore, t raft.Transport, mute func()) (*raft.Raft, error) {
-	g := &guarded{LogStore: log, StableStore: votes, mute: mute}
+func startRaft(c *raft.Config, f raft.FSM, log raft.LogStore, votes raft.StableStore, s raft.SnapshotStore, t raft.Transport, mute func(), read func(*raft.Log)) (*raft.Raft, error) {
+	g := &guarded{LogStore: log, StableStore: votes, mute: mute, read: read}
 	var r *raft.Raft
 	var err error
 	var started sync.WaitGroup
-	started.Go(func() { r, err = raft.NewRaft(c, f, g, g, s, t) })
+	started.Go(func() {
+		r, err = raft.NewRaft(c, f, g, g, s, t)
+		g.started.Store(true)
+	})
 	started.Wait()
 	if r == nil && err == nil {
 		err = *g.why.Load()
@@ -50,6 +55,9 @@ func (g *guarded) GetLog(index uint64, l *raft.Log) error {
 		g.mute()
 		g.why.CompareAndSwap(nil, &err)
 		runtime.Goexit()
+	}
+	if err == nil && !g.started.Load() {
+		g.read(l)
 	}
 	return err
 }

@@ -45,6 +45,8 @@ type identity struct {
 	// Replaces is the server whose data was set aside, "" for none. Its site
 	// exists, so this one never begins one.
 	Replaces raft.ServerID `json:"replaces,omitempty"`
+	// Lineage is of the site's history, hex; "" until the state has it.
+	Lineage string `json:"lineage,omitempty"`
 }
 
 // loadIdentity reads the directory's identity, or makes a new one in the place

@@ -49,13 +49,13 @@ func (n *Node) membership(ctx context.Context, lead *Lead) {
 
 // reviseMembers makes at most one change of the configuration.
 func (n *Node) reviseMembers(ctx context.Context, lead *Lead) error {
-	future := n.raft.GetConfiguration()
-	if err := future.Error(); err != nil {
+	now, err := n.servers()
+	if err != nil {
 		return err
 	}
 	servers := map[raft.ServerID]raft.Server{}
 	byName := map[string]raft.Server{}
-	for _, s := range future.Configuration().Servers {
+	for _, s := range now {
 		servers[s.ID] = s
 		byName[nodeName(s.ID)] = s
 	}
@@ -83,27 +83,25 @@ func (n *Node) reviseMembers(ctx context.Context, lead *Lead) error {
 			case p.HasState: // it was removed: see judgePlace
 				continue
 			case replaces:
-				if err := n.mayRemove(future.Configuration().Servers, old.ID); err != nil {
+				if err := n.mayRemove(now, old.ID); err != nil {
 					refused = errors.Join(refused, err)
 					continue
 				}
 				n.log.Info("removes a server that came back as another", "node", p.Name, "id", old.ID)
-				return n.raft.RemoveServer(old.ID, future.Index(), memberTimeout).Error()
+				return n.revise(now, func() raft.IndexFuture { return n.raft.RemoveServer(old.ID, 0, memberTimeout) })
 			}
 			n.log.Info("adds a node", "node", p.Name, "id", id)
-			return n.raft.AddNonvoter(id, addr, future.Index(), memberTimeout).Error()
-		case s.Address != addr && taken(future.Configuration().Servers, addr) != nil:
+			return n.admitServer(now, raft.Server{ID: id, Address: addr, Suffrage: raft.Nonvoter})
+		case s.Address != addr && taken(now, addr) != nil:
 			// Two servers exchange addresses: raft takes no address twice.
-			other := taken(future.Configuration().Servers, addr)
-			return n.setAddress(*other, nowhere(other.ID), future.Index())
-		case s.Address != addr && s.Suffrage == raft.Voter:
-			n.log.Info("a node moved", "node", p.Name, "address", addr)
-			return n.raft.AddVoter(id, addr, future.Index(), memberTimeout).Error()
+			other := taken(now, addr)
+			return n.admitServer(now, raft.Server{ID: other.ID, Address: nowhere(other.ID), Suffrage: other.Suffrage})
 		case s.Address != addr:
-			return n.raft.AddNonvoter(id, addr, future.Index(), memberTimeout).Error()
+			n.log.Info("a node moved", "node", p.Name, "address", addr)
+			return n.admitServer(now, raft.Server{ID: id, Address: addr, Suffrage: s.Suffrage})
 		case s.Suffrage == raft.Nonvoter && n.whole(ctx, s):
 			n.log.Info("a node becomes a voter", "node", p.Name, "id", id)
-			return n.raft.AddVoter(id, addr, future.Index(), memberTimeout).Error()
+			return n.admitServer(now, raft.Server{ID: id, Address: addr, Suffrage: raft.Voter})
 		}
 	}
 	return refused
@@ -123,11 +121,18 @@ func taken(servers []raft.Server, addr raft.ServerAddress) *raft.Server {
 // Its next one comes from gossip, as do those that connections are made to.
 func nowhere(id raft.ServerID) raft.ServerAddress { return raft.ServerAddress("nowhere:" + id) }
 
-func (n *Node) setAddress(s raft.Server, addr raft.ServerAddress, index uint64) error {
-	if s.Suffrage == raft.Voter {
-		return n.raft.AddVoter(s.ID, addr, index, memberTimeout).Error()
-	}
-	return n.raft.AddNonvoter(s.ID, addr, index, memberTimeout).Error()
+// admitServer adds a server to a configuration, or changes what it says of one, unless
+// that one has asked to leave.
+func (n *Node) admitServer(now []raft.Server, s raft.Server) error {
+	return n.revise(now, func() raft.IndexFuture {
+		switch {
+		case n.left.has(s.ID):
+			return nil
+		case s.Suffrage == raft.Voter:
+			return n.raft.AddVoter(s.ID, s.Address, 0, memberTimeout)
+		}
+		return n.raft.AddNonvoter(s.ID, s.Address, 0, memberTimeout)
+	})
 }
 
 // mayRemove refuses the removal of a server after which the voters that stay and
@@ -225,16 +230,20 @@ func (n *Node) removeServer(id raft.ServerID) error {
 	if n.reign.Load() == nil {
 		return ErrNotLeader
 	}
-	future := n.raft.GetConfiguration()
-	if err := future.Error(); err != nil {
+	n.left.add(id) // from here on it is not added
+	n.revising.Lock()
+	defer n.revising.Unlock()
+	servers, err := n.servers()
+	if err == nil {
+		err = n.mayRemove(servers, id)
+	}
+	if err != nil {
+		n.left.forget(id)
 		return err
 	}
-	if err := n.mayRemove(future.Configuration().Servers, id); err != nil {
-		return err
-	}
-	n.left.add(id)
-	err := n.raft.RemoveServer(id, 0, memberTimeout).Error()
+	err = n.raft.RemoveServer(id, 0, memberTimeout).Error()
 	if errors.Is(err, raft.ErrNotLeader) || errors.Is(err, raft.ErrLeadershipTransferInProgress) {
+		n.left.forget(id)
 		return ErrNotLeader // the lead was handed over just now
 	}
 	return err
@@ -256,6 +265,12 @@ func (l *leavers) add(id raft.ServerID) {
 	if len(l.ids) > maxLeavers {
 		l.ids = slices.Delete(l.ids, 0, 1)
 	}
+}
+
+func (l *leavers) forget(id raft.ServerID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ids = slices.DeleteFunc(l.ids, func(i raft.ServerID) bool { return i == id })
 }
 
 func (l *leavers) has(id raft.ServerID) bool {

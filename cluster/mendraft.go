@@ -84,7 +84,7 @@ func (r *raftRot) last() (index uint64) {
 // state: the older ones do not go before it. It is kept twice soon.
 func (n *Node) installed() error {
 	defer n.raftRot.rouse()
-	return n.logs.Snapshots.DropOlder()
+	return errors.Join(n.noteSnapshot(), n.logs.Snapshots.DropOlder())
 }
 
 // noteRecovery counts what the opening of raft's stores found.

@@ -42,29 +42,32 @@ type Node struct {
 	replica  *replica
 	election election
 
-	committer   *committer
-	reads       readIndexes
-	told        told
-	survey      survey
-	clock       clockView
-	reign       atomic.Pointer[reign]
-	leadChanged signal
-	era         era
-	announcing  sync.Mutex // of announce alone
-	left        leavers
-	leaving     atomic.Bool // Leave has begun, or succeeded
-	transfers   transfers
-	trust       trust
-	whereabouts whereabouts
-	started     atomic.Uint64         // id.Generation, for readers who must not wait for the disk
-	alarm       atomic.Pointer[error] // ErrDiverged, see Alarm
-	seenBefore  []fsm.Seen            // what this node knew of the servers before it started
-	replayTo    uint64                // index of the last command in the log when it started
+	committer     *committer
+	reads         readIndexes
+	told          told
+	survey        survey
+	clock         clockView
+	reign         atomic.Pointer[reign]
+	leadChanged   signal
+	era           era
+	announcing    turn // of announce alone
+	revising      turn // of changes of the configuration
+	left          leavers
+	leaving       atomic.Bool // Leave has begun, or succeeded
+	transfers     transfers
+	trust         trust
+	whereabouts   whereabouts
+	started       atomic.Uint64         // id.Generation, for readers who must not wait for the disk
+	alarm         atomic.Pointer[error] // ErrDiverged, see Alarm
+	lineageBefore string                // of the history, as the directory says, "" for not known
+	seenBefore    []fsm.Seen            // what this node knew of the servers before it started
+	replayTo      uint64                // index of the last command in the log when it started
 
 	enterAt time.Time // not to be added to the site before; of Open alone, zero for now
 
-	identityMu turn // guards id.Pledge, id.InSite and id.Format, and the files of who the node is
+	identityMu turn // guards id.Pledge, id.InSite, id.Format, id.Lineage and marked, and the files of who the node is
 	id         identity
+	marked     bool // the directory, for quarantine
 
 	fetchTurn            int // the peer asked first, of fetchMissing alone
 	fetchPace, mergePace *pace
@@ -107,7 +110,7 @@ func open(cfg Config) (node *Node, err error) {
 	}
 	n := &Node{
 		cfg: cfg, profile: profiles[cfg.Profile], knows: cfg.Seams.Level, log: cfg.Logger.With("node", cfg.Name),
-		identityMu: newTurn(), notify: make(chan bool), closed: make(chan struct{}), failed: make(chan error, 1),
+		identityMu: newTurn(), announcing: newTurn(), revising: newTurn(), notify: make(chan bool), closed: make(chan struct{}), failed: make(chan error, 1),
 	}
 	if cfg.SnapshotBytes > 0 {
 		n.profile.snapshotBytes = cfg.SnapshotBytes
@@ -147,6 +150,7 @@ func open(cfg Config) (node *Node, err error) {
 	} else if err != nil {
 		return nil, err
 	}
+	n.lineageBefore = n.id.Lineage
 	n.stayOut()
 	segs, err := newSegments(n.disk, cfg.Site)
 	if err != nil {
@@ -204,7 +208,10 @@ func open(cfg Config) (node *Node, err error) {
 	if err := n.replica.loadFrames(n.logs.Snapshots); err != nil {
 		return nil, err
 	}
-	if n.raft, err = startRaft(n.raftConfig(), n.replica, log, n.logs.Stable, snapshots, n.filter, n.filter.Mute); err != nil {
+	if err = n.noteSnapshot(); err != nil {
+		return nil, err
+	}
+	if n.raft, err = startRaft(n.raftConfig(), n.replica, log, n.logs.Stable, snapshots, n.filter, n.filter.Mute, n.replica.configurations.find); err != nil {
 		if strings.Contains(err.Error(), noSnapshot) {
 			return nil, n.withoutSnapshots(err)
 		}
@@ -286,7 +293,7 @@ func (n *Node) run(ctx context.Context, failing <-chan struct{}, duties []Duty) 
 	n.network.Serve(n.serve)
 	defer func() {
 		cancel()
-		late := time.AfterFunc(stopPatience, n.filter.Mute)
+		late := time.AfterFunc(stopPatience, func() { n.goSilent(failing) })
 		defer late.Stop()
 		wg.Wait()
 	}()
@@ -294,6 +301,18 @@ func (n *Node) run(ctx context.Context, failing <-chan struct{}, duties []Duty) 
 	case <-failing:
 	case <-ctx.Done():
 		n.handOver()
+	}
+}
+
+// goSilent has nobody hear this node any more, so that it loses the lead and raft
+// answers what waits for it. Where the node fails raft's main loop may be gone; then
+// what waits for that is let go.
+func (n *Node) goSilent(failing <-chan struct{}) {
+	n.filter.Mute()
+	select {
+	case <-failing:
+		n.raft.Shutdown()
+	default:
 	}
 }
 

@@ -49,11 +49,19 @@ func (n *Node) quarantine(reason error) error {
 	if n.onlyServer() {
 		return fmt.Errorf("%w: this is the only node of its site, so nobody can bring its data back: move the directory away and restore the site from its bucket or a snapshot", reason)
 	}
-	n.countReplacement()
+	n.identityMu.Lock()
+	defer n.identityMu.Unlock()
+	if n.marked {
+		return fmt.Errorf("%w (%w)", ErrQuarantined, reason)
+	}
+	if !errors.Is(reason, errRemoved) { // which is no fault of the disk
+		n.countReplacement()
+	}
 	m := mark{Site: n.cfg.Site, Name: n.cfg.Name, Server: n.id.ID, Reason: reason.Error()}
 	if err := saveSummed(n.disk, quarantineFile, m); err != nil {
 		return errors.Join(reason, fmt.Errorf("mark the directory: %w", err))
 	}
+	n.marked = true
 	return fmt.Errorf("%w (%w)", ErrQuarantined, reason)
 }
 

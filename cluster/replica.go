@@ -45,7 +45,8 @@ type replica struct {
 	level    atomic.Uint32 // state.Level, for readers without mu
 	leveled  signal        // after level rose
 
-	self string // ServerID, set before raft starts
+	self           string // ServerID, set before raft starts
+	configurations configurations
 
 	mu      sync.RWMutex
 	state   *fsm.State
@@ -127,6 +128,7 @@ func (r *replica) ApplyBatch(logs []*raft.Log) []any {
 	defer r.mu.Unlock()
 	for i, l := range logs {
 		if l.Type != raft.LogCommand {
+			r.noteConfiguration(l)
 			continue
 		}
 		if r.broken != nil {

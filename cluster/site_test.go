@@ -336,6 +336,10 @@ func TestANodeLeavesForGood(t *testing.T) {
 		if err := gone.Leave(context.Background()); err != nil {
 			t.Fatal(err)
 		}
+		<-time.After(time.Minute) // it need not be stopped at once
+		if err := gone.FailedNow(); err != nil {
+			t.Errorf("a node that left ended with %v", err)
+		}
 		gone.Stop()
 		s.Wait("two members", func() bool { return len(elected(s, gone).Members()) == 2 })
 		post(t, s, 0, 1)

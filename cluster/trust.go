@@ -83,7 +83,7 @@ func (n *Node) earnTrust(ctx context.Context) {
 			return
 		}
 		waited := time.Since(began)
-		if err := n.judgePlace(&c); err != nil {
+		if err := n.refusal(&c, waited); err != nil {
 			n.fail(err)
 			return
 		}
@@ -108,12 +108,20 @@ func (n *Node) earnTrust(ctx context.Context) {
 	}
 }
 
+// refusal is why a node is not to take part, whatever it holds.
+func (n *Node) refusal(c *council, waited time.Duration) error {
+	if err := n.judgePlace(c); err != nil {
+		return err
+	}
+	if n.filter.Stance() == transport.Apart && c.foreign && len(c.answers) == 0 && waited >= n.profile.patience {
+		return ErrOtherHistory
+	}
+	return nil
+}
+
 // takePart takes the next steps that an answer of the others allows.
 func (n *Node) takePart(c *council, e *electorate, enough bool) error {
 	if n.filter.Stance() == transport.Apart { // what is known later may be of this start
-		if c.foreign && len(c.answers) == 0 {
-			return ErrOtherHistory
-		}
 		if err := n.trust.refuse(&c.told, n.generation()); err != nil {
 			return err
 		}

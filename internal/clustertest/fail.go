@@ -41,6 +41,17 @@ func (m *Member) Failed() error {
 	}
 }
 
+// FailedNow is why the member could not go on, nil while it goes on.
+func (m *Member) FailedNow() error {
+	select {
+	case err := <-m.ran:
+		m.ran <- err
+		return err
+	default:
+		return nil
+	}
+}
+
 // Image is what a copy of a member's disk holds.
 type Image struct{ disk *disk.Memory }
 
