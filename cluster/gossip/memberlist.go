@@ -15,7 +15,6 @@ import (
 )
 
 const (
-	rejoinEvery  = 5 * time.Second
 	leaveTimeout = time.Second
 	updateLimit  = 2 * time.Second
 	// maxDead bounds the peers that are remembered after they went. A site has
@@ -33,27 +32,50 @@ type Config struct {
 	Log       io.Writer // memberlist's own lines, "[LEVEL] ..."
 }
 
-// Memberlist is Gossip over UDP and TCP (SWIM, Das, Gupta, Motivala 2002).
+// Memberlist is Gossip over UDP and TCP (SWIM, Das, Gupta, Motivala 2002), for
+// the nodes of one site. memberlist itself forgets a dead peer after half a minute
+// and never asks for it again; see search.
 type Memberlist struct {
 	list    *memberlist.Memberlist
-	changed chan struct{}
+	log     *log.Logger
+	site    string
+	address string        // host:port told to the others
+	changed chan struct{} // has room for one
+	missed  chan struct{} // has room for one: a peer went
 	cancel  context.CancelFunc
 	wg      sync.WaitGroup
 
 	mu   sync.Mutex
 	self Peer
-	seen map[string]Peer // by ID: alive
-	dead []Peer          // at most maxDead, the one longest gone first
+	seen map[string]sighting // by ID: alive, this node too
+	dead []sighting          // at most maxDead, the one longest gone first
 }
 
-// Open binds and starts to gossip. Peers in cfg.Join that do not answer are
-// asked again for as long as the node has no live peer.
-func Open(cfg Config) (*Memberlist, error) {
+// sighting is a peer, and the host:port where it gossips.
+type sighting struct {
+	Peer
+	at string // "" if not known
+}
+
+func sighted(p Peer, n *memberlist.Node) sighting {
+	s := sighting{Peer: p}
+	if len(n.Addr) > 0 {
+		s.at = n.Address()
+	}
+	return s
+}
+
+// Open binds and starts to gossip. Peers that are missing are asked again and
+// again: those in cfg.Join that are not heard of, and those that went.
+func Open(cfg Config) (*Memberlist, error) { return open(cfg, defaultPace, nil) }
+
+// open is Open with another pace, and with what a test wants of memberlist.
+func open(cfg Config, p pace, tune func(*memberlist.Config)) (*Memberlist, error) {
 	host, port, err := net.SplitHostPort(cfg.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("gossip address %q: %w", cfg.Listen, err)
 	}
-	p, err := strconv.Atoi(port)
+	number, err := strconv.Atoi(port)
 	if err != nil {
 		return nil, fmt.Errorf("gossip address %q: port: %w", cfg.Listen, err)
 	}
@@ -68,28 +90,48 @@ func Open(cfg Config) (*Memberlist, error) {
 	if err != nil {
 		return nil, fmt.Errorf("advertised host %q: %w", cfg.Advertise, err)
 	}
-	m := &Memberlist{changed: make(chan struct{}, 1), self: cfg.Self, seen: map[string]Peer{}}
+	if _, err := cfg.Self.encode(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	m := &Memberlist{
+		log: log.New(cfg.Log, "", 0), site: cfg.Self.Site, cancel: cancel,
+		changed: make(chan struct{}, 1), missed: make(chan struct{}, 1),
+		self: cfg.Self, seen: map[string]sighting{},
+	}
+	t, err := listen(ctx, host, number, m.log)
+	if err != nil {
+		cancel()
+		return nil, fmt.Errorf("gossip address %s: %w: choose another with --gossip", cfg.Listen, err)
+	}
+	c := m.config(t)
+	c.BindAddr, c.BindPort = host, t.GetAutoBindPort()
+	c.AdvertiseAddr, c.AdvertisePort = advertise, c.BindPort
+	if tune != nil {
+		tune(c)
+	}
+	if m.list, err = memberlist.Create(c); err != nil {
+		cancel()
+		return nil, fmt.Errorf("gossip address %s: %w: choose another with --gossip", cfg.Listen, err)
+	}
+	m.address = m.list.LocalNode().Address()
+	s := &search{pace: p, port: strconv.Itoa(c.BindPort), missed: m.missed, missing: m.missing, ask: m.ask, log: m.log}
+	m.wg.Go(func() { s.run(ctx, cfg.Join) })
+	return m, nil
+}
+
+func (m *Memberlist) config(t memberlist.Transport) *memberlist.Config {
 	c := memberlist.DefaultLANConfig()
-	c.Name = cfg.Self.ID
-	c.BindAddr, c.BindPort = host, p
-	c.AdvertiseAddr, c.AdvertisePort = advertise, p
-	c.Delegate, c.Events = (*delegate)(m), (*events)(m)
-	c.Logger = log.New(cfg.Log, "", 0)
+	c.Name = m.self.ID
+	c.Transport = t
+	c.Delegate, c.Events, c.Alive = (*delegate)(m), (*events)(m), (*border)(m)
+	c.Logger = m.log
 	c.Label = "skerry"
 	// A site is small: hear of a death in about two seconds.
 	c.ProbeInterval, c.ProbeTimeout, c.SuspicionMult = 500*time.Millisecond, 250*time.Millisecond, 3
 	// A node that was killed may come back with another address.
 	c.DeadNodeReclaimTime = time.Second
-	if _, err := cfg.Self.encode(); err != nil {
-		return nil, err
-	}
-	if m.list, err = memberlist.Create(c); err != nil {
-		return nil, fmt.Errorf("gossip address %s: %w: choose another with --gossip", cfg.Listen, err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	m.cancel = cancel
-	m.wg.Go(func() { m.keepJoined(ctx, cfg.Join) })
-	return m, nil
+	return c
 }
 
 // resolve is the IP address of a host, "" for none.
@@ -105,33 +147,7 @@ func resolve(host string) (string, error) {
 }
 
 // Address is where this node gossips.
-func (m *Memberlist) Address() string {
-	n := m.list.LocalNode()
-	return net.JoinHostPort(n.Addr.String(), strconv.Itoa(int(n.Port)))
-}
-
-func (m *Memberlist) keepJoined(ctx context.Context, join []string) {
-	if len(join) == 0 {
-		return
-	}
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-		}
-		if m.list.NumMembers() < 2 {
-			_, _ = m.list.Join(join) // memberlist logs who did not answer
-		}
-		wait := rejoinEvery
-		if m.list.NumMembers() < 2 {
-			wait = time.Second
-		}
-		timer.Reset(wait)
-	}
-}
+func (m *Memberlist) Address() string { return m.address }
 
 // Peers is Gossip's.
 func (m *Memberlist) Peers() []Peer {
@@ -140,15 +156,15 @@ func (m *Memberlist) Peers() []Peer {
 	self := m.self
 	self.Alive = true
 	peers := []Peer{self}
-	for id, p := range m.seen {
+	for id, s := range m.seen {
 		if id != self.ID {
-			p.Alive = true
-			peers = append(peers, p)
+			s.Alive = true
+			peers = append(peers, s.Peer)
 		}
 	}
-	for _, p := range m.dead {
-		p.Alive = false
-		peers = append(peers, p)
+	for _, s := range m.dead {
+		s.Alive = false
+		peers = append(peers, s.Peer)
 	}
 	return peers
 }
@@ -168,8 +184,8 @@ func (m *Memberlist) Update(p Peer) error {
 // Changed is Gossip's.
 func (m *Memberlist) Changed() <-chan struct{} { return m.changed }
 
-// Close tells the others that this node goes, and stops. Others that do not
-// hear it in time, as they go too, find out by themselves.
+// Close ends what is being asked, tells the others that this node goes, and
+// stops. Others that do not hear it in time, as they go too, find out by themselves.
 func (m *Memberlist) Close() error {
 	m.cancel()
 	m.wg.Wait()
@@ -177,9 +193,11 @@ func (m *Memberlist) Close() error {
 	return m.list.Shutdown()
 }
 
-func (m *Memberlist) signal() {
+func (m *Memberlist) signal() { poke(m.changed) }
+
+func poke(c chan struct{}) {
 	select {
-	case m.changed <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -196,23 +214,36 @@ func (e *events) alive(n *memberlist.Node) {
 		return // another program's gossip
 	}
 	e.mu.Lock()
-	e.seen[p.ID] = p
-	e.dead = slices.DeleteFunc(e.dead, func(d Peer) bool { return d.ID == p.ID })
+	e.seen[p.ID] = sighted(p, n)
+	e.dead = slices.DeleteFunc(e.dead, func(d sighting) bool { return d.ID == p.ID })
 	e.mu.Unlock()
 	(*Memberlist)(e).signal()
 }
 
 func (e *events) NotifyLeave(n *memberlist.Node) {
 	e.mu.Lock()
-	if p, ok := e.seen[n.Name]; ok {
+	if s, ok := e.seen[n.Name]; ok {
 		delete(e.seen, n.Name)
-		e.dead = append(e.dead, p)
+		e.dead = append(e.dead, sighted(s.Peer, n))
 		if len(e.dead) > maxDead {
 			e.dead = slices.Delete(e.dead, 0, len(e.dead)-maxDead)
 		}
 	}
 	e.mu.Unlock()
 	(*Memberlist)(e).signal()
+	poke(e.missed)
+}
+
+// border keeps a site's gossip to itself, also where an address that is asked has
+// become that of another site.
+type border Memberlist
+
+// NotifyAlive is memberlist's: with an error the peer is not taken in.
+func (b *border) NotifyAlive(n *memberlist.Node) error {
+	if p, err := decodePeer(n.Meta); err == nil && p.Site != b.site {
+		return fmt.Errorf("it is of site %q and not of %q", p.Site, b.site)
+	}
+	return nil
 }
 
 // delegate gives memberlist this node's metadata.

@@ -3,6 +3,7 @@ package gossip_test
 import (
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -102,6 +103,18 @@ func TestANodeAsksUntilAPeerComes(t *testing.T) {
 	}
 	defer stop(t, early)
 	await(t, early, "late", func() bool { _, ok := find(early, "late"); return ok })
+}
+
+func TestAPeerToJoinMayBeGivenByName(t *testing.T) {
+	a := start(t, "a")
+	defer stop(t, a)
+	_, port, err := net.SplitHostPort(a.Address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := start(t, "b", net.JoinHostPort("localhost", port))
+	defer stop(t, b)
+	await(t, a, "b", func() bool { _, ok := find(a, "b"); return ok })
 }
 
 func TestWhatCannotBeOpenedSaysWhatToDo(t *testing.T) {
