@@ -13,6 +13,7 @@ import (
 	"skerry/cloudsync/delta"
 	"skerry/cloudsync/target"
 	"skerry/cluster"
+	"skerry/cluster/gentle"
 	"skerry/fsm"
 	"skerry/fsm/segment"
 )
@@ -33,7 +34,7 @@ type file struct {
 // segmentFile describes a node's own segment of a cut. It reads every row, so
 // that what a disk has let rot does not become the cloud's only copy, and
 // refuses a file that does not hold the cut's rows.
-func segmentFile(path string, stream fsm.Stream, cut fsm.Cut) (*file, error) {
+func segmentFile(ctx context.Context, path string, stream fsm.Stream, cut fsm.Cut) (*file, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -43,7 +44,8 @@ func segmentFile(path string, stream fsm.Stream, cut fsm.Cut) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	seg, err := segment.Open(f, info.Size())
+	r := gentle.Begin(ctx, nil).Reader(f)
+	seg, err := segment.Open(r, info.Size())
 	if err != nil {
 		return nil, fmt.Errorf("segment %s: %w", path, err)
 	}
@@ -54,7 +56,7 @@ func segmentFile(path string, stream fsm.Stream, cut fsm.Cut) (*file, error) {
 		return nil, fmt.Errorf("segment %s is not shipped: %w: this node reads it again and gets the rows from another one", path, err)
 	}
 	h := sha256.New()
-	if _, err := io.Copy(h, io.NewSectionReader(f, 0, info.Size())); err != nil {
+	if _, err := io.Copy(h, io.NewSectionReader(r, 0, info.Size())); err != nil {
 		return nil, err
 	}
 	out := &file{
@@ -72,7 +74,7 @@ func takeOut(ctx context.Context, node Node, stream fsm.Stream, cut fsm.Cut) (pa
 	if err != nil {
 		return "", err
 	}
-	err = node.WriteSegment(ctx, stream, cut, f)
+	err = node.WriteSegment(ctx, stream, cut, gentle.Begin(ctx, nil).Writer(f))
 	if err = errors.Join(err, f.Close()); err == nil {
 		return f.Name(), nil
 	}

@@ -112,7 +112,7 @@ func (x *session) shipCut(ctx context.Context, t *table, cut fsm.Cut, closed fsm
 		defer func() { _ = os.Remove(path) }() // it lies where such files are cleared away
 	}
 	x.s.enter(Shipping)
-	f, err := segmentFile(path, t.stream, cut)
+	f, err := segmentFile(ctx, path, t.stream, cut)
 	if errors.Is(err, fs.ErrNotExist) {
 		return errNoFile // dropped or merged since the state was read
 	}

@@ -22,6 +22,20 @@ func (r *replica) awaitRoom() {
 	}
 }
 
+// behind reports that cuts come in faster than they are written.
+func (r *replica) behind() bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return len(r.pending) > 1
+}
+
+// stopping reports that nobody makes cuts durable any more.
+func (r *replica) stopping() bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.idle
+}
+
 func (r *replica) backlogged() bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()

@@ -10,6 +10,7 @@ import (
 	"skerry/cluster"
 	"skerry/cluster/disk"
 	"skerry/fsm"
+	"skerry/internal/clustertest"
 )
 
 // stalled is a disk that begins no segment until it is resumed.
@@ -60,4 +61,21 @@ func TestANodeWhoseSegmentsAreNotWrittenKeepsOnlySoManyCutsInMemory(t *testing.T
 		}
 		l.stop()
 	})
+}
+
+func TestACutIsWrittenWithoutRestWhileAnotherWaits(t *testing.T) {
+	r, err := cluster.NewReplica(disk.NewMemory(), func(err error) { t.Error(err) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Apply(entry(1, genesis))
+	for i, want := range []bool{false, true} {
+		index := uint64(2 + 2*i)
+		r.Apply(entry(index, clustertest.Reading(t, "d", "r", int64(index)*1e6, 1)))
+		r.Apply(entry(index+1, fsm.CutCommand{}))
+		if got := r.Behind(); got != want {
+			t.Errorf("behind is %t with %d cuts to write, want %t", got, i+1, want)
+		}
+	}
+	r.EndWriting()
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"skerry/cluster/gentle"
 	"skerry/fsm"
 	"skerry/fsm/segment"
 )
@@ -105,7 +106,7 @@ func (n *Node) eraseFile(ctx context.Context, h *held, e fsm.Erasures) (done boo
 			return err
 		}
 		err = r.segments.write(h.stream, c, func(w io.Writer) error {
-			_, err := segment.Erase(ctx, &pacedWriter{ctx, w, n.mergePace}, n.cfg.Site, seg.Segment, e)
+			_, err := segment.Erase(ctx, gentle.Begin(ctx, nil).Writer(&pacedWriter{ctx, w, n.mergePace}), n.cfg.Site, seg.Segment, e)
 			return err
 		})
 		if done = err == nil; done {

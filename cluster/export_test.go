@@ -81,6 +81,9 @@ func (r Replica) Cut(s fsm.Stream, i int) fsm.Cut { return r.state.Cuts(s)[i] }
 // Adopts reports that its disk has the rows of a cut.
 func (r Replica) Adopts(s fsm.Stream, c fsm.Cut) bool { return r.segments.adopt(s, c) }
 
+// Behind reports that its cuts come in faster than they are written.
+func (r Replica) Behind() bool { return r.behind() }
+
 // Missing is how many cuts and frames it lacks.
 func (r Replica) Missing() int { return r.missingCount() }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"skerry/cluster/disk"
+	"skerry/cluster/gentle"
 	"skerry/cluster/transport"
 	"skerry/fsm"
 	"skerry/fsm/segment"
@@ -272,7 +273,8 @@ func (d *download) turnTo(id fileID) error {
 // taken out of it.
 func (n *Node) accept(ctx context.Context, d *download) error {
 	r := n.replica
-	seg, err := segment.Open(d.file, d.id.size)
+	work := gentle.Begin(ctx, nil)
+	seg, err := segment.Open(work.Reader(d.file), d.id.size)
 	if err != nil {
 		return err
 	}
@@ -293,7 +295,9 @@ func (n *Node) accept(ctx context.Context, d *download) error {
 		}
 	} else {
 		for _, c := range r.missingIn(d.stream, c.First, c.Last) {
-			err := r.segments.write(d.stream, c, func(w io.Writer) error { return mergeInto(ctx, w, n.cfg.Site, d.stream, c, []*segment.Segment{seg}) })
+			err := r.segments.write(d.stream, c, func(w io.Writer) error {
+				return mergeInto(ctx, work.Writer(w), n.cfg.Site, d.stream, c, []*segment.Segment{seg})
+			})
 			if err != nil {
 				return err
 			}

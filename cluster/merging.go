@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"skerry/cluster/gentle"
 	"skerry/fsm"
 	"skerry/fsm/segment"
 )
@@ -124,7 +125,7 @@ func (n *Node) merge(ctx context.Context, s fsm.Stream, files []*held) (done boo
 		return false, nil
 	}
 	err = r.segments.write(s, cut, func(w io.Writer) error {
-		return mergeInto(ctx, &pacedWriter{ctx, w, n.mergePace}, n.cfg.Site, s, cut, open)
+		return mergeInto(ctx, gentle.Begin(ctx, nil).Writer(&pacedWriter{ctx, w, n.mergePace}), n.cfg.Site, s, cut, open)
 	})
 	if err != nil {
 		n.lookAgain(ctx, files)

@@ -1,12 +1,14 @@
 package cluster
 
 import (
+	"context"
 	"fmt"
 	"time"
 
 	"github.com/hashicorp/raft"
 
 	"skerry/cluster/disk"
+	"skerry/cluster/gentle"
 	"skerry/fsm"
 )
 
@@ -46,7 +48,7 @@ func (f *frozen) Persist(sink raft.SnapshotSink) error {
 		}
 	}
 	if err == nil {
-		_, err = f.snapshot.WriteTo(sink)
+		_, err = f.snapshot.WriteTo(gentle.Begin(context.Background(), f.r.stopping).Writer(sink))
 	}
 	if err != nil {
 		_ = sink.Cancel() // the first error says why

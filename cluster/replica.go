@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"skerry/cluster/disk"
+	"skerry/cluster/gentle"
 	"skerry/fsm"
 )
 
@@ -232,7 +233,7 @@ func (r *replica) writeSegments(ctx context.Context) {
 				continue
 			}
 		}
-		err := r.writeSegment(c)
+		err := r.writeSegment(ctx, c)
 		if disk.IsFull(err) { // it stays in memory, and so does the log
 			r.log.Warn("a segment waits for room on the disk", "stream", c.Stream, "first", c.Cut.First, "err", err)
 			if pause(ctx, segmentPause) != nil {
@@ -261,7 +262,7 @@ func (r *replica) writeSegments(ctx context.Context) {
 }
 
 // writeSegment writes the file of a cut, unless this node is not to hold it.
-func (r *replica) writeSegment(c *fsm.Closed) error {
+func (r *replica) writeSegment(ctx context.Context, c *fsm.Closed) error {
 	r.mu.RLock()
 	unwanted := r.unwanted(c.Stream, c.Cut)
 	erasures, _ := r.state.Erasures()
@@ -277,7 +278,9 @@ func (r *replica) writeSegment(c *fsm.Closed) error {
 		r.lost(h)
 		r.mu.Unlock()
 	}
-	return r.segments.write(c.Stream, c.Cut, func(w io.Writer) error { return encodeClosed(w, r.segments.site, c, r.frames, erasures) })
+	return r.segments.write(c.Stream, c.Cut, func(w io.Writer) error {
+		return encodeClosed(gentle.Begin(ctx, r.behind).Writer(w), r.segments.site, c, r.frames, erasures)
+	})
 }
 
 // endWriting lets go of those who wait for cuts that nobody writes any more.

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"skerry/cluster/gentle"
 	"skerry/fsm"
 	"skerry/fsm/segment"
 )
@@ -164,7 +165,7 @@ func (n *Node) verify(ctx context.Context, h *held, p *pace) error {
 			want = span
 		}
 		// A reader of its own: the pages go by once, at their pace.
-		if seg, err = segment.Open(&pacedReader{ctx: ctx, r: f, pace: p, count: &r.scrubbed.bytes}, size); err == nil {
+		if seg, err = segment.Open(gentle.Begin(ctx, nil).Reader(&pacedReader{ctx: ctx, r: f, pace: p, count: &r.scrubbed.bytes}), size); err == nil {
 			err = seg.Verify(want)
 		}
 	}

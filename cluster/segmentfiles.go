@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"skerry/cluster/disk"
 	"skerry/fsm"
 	"skerry/fsm/segment"
 )
@@ -22,7 +23,7 @@ func (s *segments) write(stream fsm.Stream, c fsm.Cut, write func(io.Writer) err
 	if err != nil {
 		return err
 	}
-	err = write(f)
+	err = write(disk.Steady(f))
 	if err == nil {
 		err = f.Sync()
 	}

@@ -20,24 +20,39 @@ type packed struct {
 // perBucket is the mean number of slots of a bucket.
 const perBucket = 4
 
-// pack makes a packed of the n slots that each visits, in two visits.
-func pack(n int, each func(func(*slot))) *packed {
+// pack makes a packed of the n slots that each visits, in two visits. It calls rest
+// between pieces of work.
+func pack(n int, each func(func(*slot)), rest func()) *packed {
 	buckets := n/perBucket + 1
 	p := &packed{slots: make([]slot, n), tags: make([]byte, n), starts: make([]uint32, buckets+1)}
-	each(func(s *slot) { p.starts[scale(keyHash(&s.key), buckets)]++ })
+	visited := 0
+	step := func() {
+		if visited++; visited%restSlots == 0 {
+			rest()
+		}
+	}
+	each(func(s *slot) {
+		step()
+		p.starts[scale(keyHash(&s.key), buckets)]++
+	})
 	end := uint32(0)
 	for b := range p.starts {
 		end += p.starts[b]
 		p.starts[b] = end
 	}
 	each(func(s *slot) { // from the end of each bucket to its start
+		step()
 		b := scale(keyHash(&s.key), buckets)
 		p.starts[b]--
 		p.slots[p.starts[b]] = *s
 	})
 	for b := range buckets {
+		if b%(restSlots/perBucket) == 0 {
+			rest()
+		}
 		slices.SortFunc(p.slots[p.starts[b]:p.starts[b+1]], func(a, b slot) int { return bytes.Compare(a.key[:], b.key[:]) })
 	}
+	rest()
 	for i := range p.slots {
 		p.tags[i] = tag(keyHash(&p.slots[i].key))
 	}

@@ -180,7 +180,7 @@ func (s *Snapshot) OpenFrames() []Frame { return slices.Clip(s.frames) }
 
 // WriteTo writes the snapshot for Restore. Errors are w's.
 func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
-	p := &snapshotWriter{w: w, hash: sha256.New()}
+	p := &snapshotWriter{w: w, hash: sha256.New(), rest: RestOf(w)}
 	p.b = append(p.b, snapshotMagic...)
 	p.uint32(snapshotVersion(s.Level()))
 	p.string(string(appendCBOR(nil, &s.values)))
@@ -224,7 +224,13 @@ func (s *Snapshot) writeWindow(p *snapshotWriter) {
 		g := &s.window[i]
 		p.uint64(uint64(g.number))
 		p.count(g.n)
-		pack(g.n, g.each).each(p.slot) // however it lies here, the same bytes
+		packed := g.packed
+		if len(g.tables) > 0 { // however it lies here, the same bytes
+			packed = pack(g.n, g.each, p.rest)
+		}
+		if packed != nil {
+			packed.each(p.slot)
+		}
 	}
 }
 
@@ -315,6 +321,7 @@ func writeOrdered[V any](p *snapshotWriter, o *ordered[V]) {
 // the first error it writes nothing.
 type snapshotWriter struct {
 	w    io.Writer
+	rest func() // see Rester
 	hash hash.Hash
 	b    []byte
 	n    int64

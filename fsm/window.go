@@ -108,7 +108,7 @@ func (w *window) open(number int64) *generation {
 
 func (g *generation) pack() {
 	if len(g.tables) > 0 {
-		g.packed, g.tables, g.frozen = pack(g.n, g.each), nil, false
+		g.packed, g.tables, g.frozen = pack(g.n, g.each, noRest), nil, false
 	}
 }
 

@@ -167,6 +167,13 @@ func (f reservedFile) Allocate(size int64) error {
 	return err
 }
 
+// Push is Pusher's.
+func (f reservedFile) Push(off, n int64) {
+	if p, ok := f.File.(Pusher); ok {
+		p.Push(off, n)
+	}
+}
+
 // allocate takes room on the disk for a file's first size bytes.
 func allocate(f File, size int64) error {
 	if err := Allocate(f, size); !errors.Is(err, errors.ErrUnsupported) {

@@ -12,6 +12,8 @@ import (
 	"github.com/parquet-go/parquet-go/encoding/rle"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
+
+	"skerry/fsm"
 )
 
 const magic = "PAR1"
@@ -56,6 +58,9 @@ type dictionary struct {
 	count int
 }
 
+// restRows are so many rows that work on one of their columns rests after.
+const restRows = pageRows
+
 // file writes a Parquet file front to back.
 type file struct {
 	w       io.Writer
@@ -67,6 +72,8 @@ type file struct {
 
 	body, runs, packed []byte // scratch
 	levels             []int32
+
+	rest func() // see fsm.Rester
 }
 
 // index is what a chunk adds to the page index.
@@ -76,7 +83,7 @@ type index struct {
 }
 
 func create(w io.Writer, columns []column) (*file, error) {
-	f := &file{w: w, columns: columns}
+	f := &file{w: w, columns: columns, rest: fsm.RestOf(w)}
 	return f, f.write([]byte(magic))
 }
 
@@ -235,6 +242,7 @@ func (f *file) page(col *column, header *format.PageHeader, body []byte, m *form
 		return fmt.Errorf("page of %s has %d bytes, at most %d can be read back", col.name, len(body), maxPage)
 	}
 	header.UncompressedPageSize = int32(len(body))
+	f.rest()
 	if !col.raw {
 		f.packed = packer().EncodeAll(body, f.packed[:0])
 		body = f.packed

@@ -24,6 +24,8 @@ type readingGroup struct {
 	digest     fsm.RowDigest
 	erased     bool // some row of the groups so far was
 
+	rest func() // see fsm.Rester
+
 	n      int   // rows in the group
 	pages  []int // the row after each page
 	seq    []int64
@@ -41,8 +43,8 @@ type readingGroup struct {
 	numbers                   numberDictionary
 }
 
-func newReadingGroup(rows *fsm.Rows, names *fsm.Names) *readingGroup {
-	g := emptyGroup(rows, names, min(rows.Len(), groupRows))
+func newReadingGroup(rows *fsm.Rows, names *fsm.Names, rest func()) *readingGroup {
+	g := emptyGroup(rows, names, min(rows.Len(), groupRows), rest)
 	g.received = make([]int64, rows.Len())
 	for i, s := range rows.Stamps {
 		end := rows.Len()
@@ -50,6 +52,9 @@ func newReadingGroup(rows *fsm.Rows, names *fsm.Names) *readingGroup {
 			end = min(int(rows.Stamps[i+1].Row), end)
 		}
 		for j := int(s.Row); j < end; j++ {
+			if j%restRows == 0 {
+				rest()
+			}
 			g.received[j] = s.Received
 		}
 	}
@@ -57,9 +62,9 @@ func newReadingGroup(rows *fsm.Rows, names *fsm.Names) *readingGroup {
 }
 
 // emptyGroup has room for n rows, which are named by rows.Blob and names.
-func emptyGroup(rows *fsm.Rows, names *fsm.Names, n int) *readingGroup {
+func emptyGroup(rows *fsm.Rows, names *fsm.Names, n int, rest func()) *readingGroup {
 	g := &readingGroup{
-		rows: rows, names: names,
+		rows: rows, names: names, rest: rest,
 		seriesHash: make([]uint64, len(names.Series)), unitHash: make([]uint64, len(names.Units)),
 		seq: make([]int64, n), time: make([]int64, n), recv: make([]int64, n), bits: make([]int64, n),
 		kind: make([]fsm.Kind, n), series: make([]fsm.SeriesName, n), seriesID: make([]uint32, n), unitID: make([]uint32, n),
@@ -85,12 +90,17 @@ func (g *readingGroup) gather(at []uint32) {
 	g.resize(len(at))
 	// One column at a time: the rows lie all over memory, and short loops let
 	// the processor wait for many of them at once.
-	pick(g.time, g.rows.Time, at)
-	pick(g.recv, g.received, at)
-	pick(g.bits, g.rows.Bits, at)
-	pick(g.kind, g.rows.Kind, at)
-	pick(g.seriesID, g.rows.Series, at)
-	pick(g.unitID, g.rows.Unit, at)
+	for lo := 0; lo < len(at); lo += restRows {
+		hi := min(lo+restRows, len(at))
+		part := at[lo:hi]
+		pick(g.time[lo:], g.rows.Time, part)
+		pick(g.recv[lo:], g.received, part)
+		pick(g.bits[lo:], g.rows.Bits, part)
+		pick(g.kind[lo:], g.rows.Kind, part)
+		pick(g.seriesID[lo:], g.rows.Series, part)
+		pick(g.unitID[lo:], g.rows.Unit, part)
+		g.rest()
+	}
 	for i, p := range at {
 		g.seq[i] = int64(g.rows.First) + int64(p)
 		if g.seqs != nil {
@@ -111,6 +121,9 @@ func (g *readingGroup) prepare() {
 	series, unit := uint32(math.MaxUint32), uint32(math.MaxUint32)
 	start, size := 0, 0 // of the page: first row, bytes of text and data
 	for i := range g.n {
+		if i%restRows == 0 {
+			g.rest()
+		}
 		if s := g.seriesID[i]; s == series {
 			g.sameSeries(i)
 		} else {
@@ -196,13 +209,14 @@ func (g *readingGroup) blob(i int) []byte {
 }
 
 func (g *readingGroup) makeDictionaries(n int) {
-	g.dicts = [colData + 1]*dictionary{
-		colDevice:   g.devices.page(),
-		colResource: g.resources.page(),
-		colTime:     g.numbers.build(g.time, nil, g.ids[colTime], n/timeShare),
-		colReceived: g.numbers.build(g.recv, nil, g.ids[colReceived], n/timeShare),
-		colValue:    g.numbers.build(g.bits, g.def[colValue], g.ids[colValue], n/valueShare),
+	g.dicts = [colData + 1]*dictionary{colDevice: g.devices.page(), colResource: g.resources.page()}
+	numbers := func(values []int64, def []byte, ids []int32, limit int) *dictionary {
+		g.rest()
+		return g.numbers.build(values, def, ids, limit)
 	}
+	g.dicts[colTime] = numbers(g.time, nil, g.ids[colTime], n/timeShare)
+	g.dicts[colReceived] = numbers(g.recv, nil, g.ids[colReceived], n/timeShare)
+	g.dicts[colValue] = numbers(g.bits, g.def[colValue], g.ids[colValue], n/valueShare)
 	if len(g.units.names) > 0 {
 		g.dicts[colUnit] = g.units.page()
 	}

@@ -21,7 +21,7 @@ const mergeBlobBytes = 4 << 20
 // ErrStream, those of ctx, w and the files; then what was written is no segment.
 func Merge(ctx context.Context, w io.Writer, site string, cut fsm.Cut, files []*Segment) (stats Stats, err error) {
 	defer rescue(&err)
-	m := merger{ctx: ctx, cut: cut, rows: &fsm.Rows{}, names: &fsm.Names{}, series: map[fsm.SeriesName]uint32{}, units: map[string]uint32{}}
+	m := merger{ctx: ctx, rest: fsm.RestOf(w), cut: cut, rows: &fsm.Rows{}, names: &fsm.Names{}, series: map[fsm.SeriesName]uint32{}, units: map[string]uint32{}}
 	for _, s := range files {
 		if s.meta.Stream != fsm.Readings {
 			return Stats{}, ErrStream
@@ -34,7 +34,7 @@ func Merge(ctx context.Context, w io.Writer, site string, cut fsm.Cut, files []*
 	if err != nil {
 		return Stats{}, err
 	}
-	m.group = emptyGroup(m.rows, m.names, min(cut.Rows(), groupRows))
+	m.group = emptyGroup(m.rows, m.names, min(cut.Rows(), groupRows), m.rest)
 	for {
 		n, err := m.fill()
 		if err != nil {
@@ -64,6 +64,7 @@ func Merge(ctx context.Context, w io.Writer, site string, cut fsm.Cut, files []*
 // Invariant: sources hold a row each, none comes before last.
 type merger struct {
 	ctx     context.Context
+	rest    func() // see fsm.Rester
 	cut     fsm.Cut
 	sources []*source
 	last    position
@@ -79,7 +80,7 @@ type merger struct {
 
 // open adds a file, unless it has none of the rows.
 func (m *merger) open(s *Segment) error {
-	src := &source{s: s, cut: m.cut, row: -1}
+	src := &source{s: s, cut: m.cut, row: -1, rest: m.rest}
 	more, err := src.next(m.ctx)
 	if more {
 		m.sources = append(m.sources, src)

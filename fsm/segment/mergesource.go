@@ -12,8 +12,9 @@ type source struct {
 	cut   fsm.Cut
 	at    position
 	b     batch
-	row   int // in b
-	page  int // the one after b
+	rest  func() // see fsm.Rester
+	row   int    // in b
+	page  int    // the one after b
 	r     *groupReader
 	group int // the row group after r's
 
@@ -42,6 +43,7 @@ func (s *source) next(ctx context.Context) (more bool, err error) {
 
 // turn reads the next page that may hold rows of the cut.
 func (s *source) turn(ctx context.Context) (more bool, err error) {
+	s.rest()
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}

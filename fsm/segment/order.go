@@ -7,11 +7,15 @@ import (
 	"skerry/fsm"
 )
 
-// order is the rows' positions sorted by device, resource, time, seq.
-func order(rows *fsm.Rows, names *fsm.Names) []uint32 {
+// order is the rows' positions sorted by device, resource, time, seq. It calls rest
+// as a fsm.Rester wants it.
+func order(rows *fsm.Rows, names *fsm.Names, rest func()) []uint32 {
 	present := make([]uint32, len(names.Series)) // rows of each series
-	for _, s := range rows.Series {
-		present[s]++
+	for part := range slices.Chunk(rows.Series, restRows) {
+		for _, s := range part {
+			present[s]++
+		}
+		rest()
 	}
 	var series []uint32
 	for s, n := range present {
@@ -28,12 +32,18 @@ func order(rows *fsm.Rows, names *fsm.Names) []uint32 {
 	}
 	sorted := make([]uint32, rows.Len())
 	for i, s := range rows.Series {
+		if i%restRows == 0 {
+			rest()
+		}
 		sorted[starts[s]] = uint32(i)
 		starts[s]++
 	}
 	// Rows of a series lie in seq order now, which nearly always is time order.
 	at = 0
 	for _, s := range series {
+		if at/restRows != starts[s]/restRows {
+			rest()
+		}
 		part := sorted[at:starts[s]]
 		at = starts[s]
 		byTime := func(a, b uint32) int { return cmp.Compare(rows.Time[a], rows.Time[b]) }

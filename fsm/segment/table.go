@@ -101,9 +101,9 @@ func (t *Table) flush() error {
 	if len(t.seqs) == 0 {
 		return nil
 	}
-	g := newReadingGroup(&t.rows, &t.names)
+	g := newReadingGroup(&t.rows, &t.names, t.f.rest)
 	g.seqs = t.seqs
-	g.gather(order(&t.rows, &t.names))
+	g.gather(order(&t.rows, &t.names, t.f.rest))
 	if err := g.write(t.f); err != nil {
 		return fmt.Errorf("write table: %w", err)
 	}

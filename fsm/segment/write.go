@@ -22,8 +22,8 @@ func Write(w io.Writer, site string, cut fsm.Cut, rows *fsm.Rows, names *fsm.Nam
 	if err != nil {
 		return Stats{}, err
 	}
-	sorted := order(rows, names)
-	g := newReadingGroup(rows, names)
+	sorted := order(rows, names, f.rest)
+	g := newReadingGroup(rows, names, f.rest)
 	var stats Stats
 	for len(sorted) > 0 {
 		n := min(len(sorted), groupRows)

@@ -20,6 +20,7 @@ var rooms = []room{
 	{dir: "cluster/address", sees: []string{"fsm"}},
 	{dir: "cluster/archive"},
 	{dir: "cluster/disk"},
+	{dir: "cluster/gentle"},
 	{dir: "cluster/gossip"},
 	{dir: "cluster/logstore", sees: []string{"cluster/disk"}},
 	{dir: "cluster/summed"},
@@ -40,7 +41,7 @@ var rooms = []room{
 	{dir: "task", sees: []string{"cluster", "fsm"}},
 	{dir: "cloudsync/target"},
 	{dir: "cloudsync/delta", sees: []string{"fsm"}},
-	{dir: "cloudsync", sees: []string{"cluster", "fsm", "fsm/segment"}},
+	{dir: "cloudsync", sees: []string{"cluster", "cluster/gentle", "fsm", "fsm/segment"}},
 	{dir: "api", sees: []string{"cluster", "fsm", "fsm/segment"}},
 }
 

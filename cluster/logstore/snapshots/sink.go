@@ -50,7 +50,7 @@ func (s *Store) Create(v raft.SnapshotVersion, index, term uint64, c raft.Config
 	}
 	k := &sink{s: s, id: name, file: f, sum: crc64.New(ecma)}
 	k.head = head{description: len(description), descriptionSum: crc32.Checksum(description, castagnoli)}
-	k.out = bufio.NewWriterSize(f, readBuffer)
+	k.out = bufio.NewWriterSize(disk.Steady(f), readBuffer)
 	// The head is not whole before all is: a file cut short is no snapshot.
 	if _, err := f.Write(append(make([]byte, headSize), description...)); err != nil {
 		return nil, errors.Join(err, k.Cancel())

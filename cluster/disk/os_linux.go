@@ -4,7 +4,14 @@ import (
 	"errors"
 	"io/fs"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
+
+// Push is Pusher's. What fails is told by Sync.
+func (f osFile) Push(off, n int64) {
+	_ = unix.SyncFileRange(int(f.f.Fd()), off, n, unix.SYNC_FILE_RANGE_WRITE)
+}
 
 // Allocate is Allocator's.
 func (f osFile) Allocate(size int64) error {
