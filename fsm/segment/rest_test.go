@@ -33,16 +33,16 @@ func TestAWriterIsToldBetweenPiecesOfWorkAndGetsTheSameFile(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		write  func(w *resting) error
-		before int // sorting, gathering and hashing come before the first page
+		before int // sorting, gathering, hashing and dictionaries come before the first page
 	}{
 		{"a cut's file", func(w *resting) error {
 			_, err := segment.Write(w, "demo", cut, rows, names)
 			return err
-		}, 3*pages + 2*8},
+		}, 5*pages + 5},
 		{"a merged file", func(w *resting) error {
 			_, err := segment.Merge(t.Context(), w, "demo", cut, files)
 			return err
-		}, 2 * 8},
+		}, 21},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var w resting
