@@ -150,5 +150,6 @@ func (d *OS) Space() (Space, error) {
 	if err != nil {
 		return Space{}, &fs.PathError{Op: "statfs", Path: path, Err: err}
 	}
-	return Space{Free: int64(st.Bavail) * st.Bsize, Total: int64(st.Blocks) * st.Bsize}, nil
+	block := int64(st.Bsize) //nolint:unconvert // of 32 bits on arm
+	return Space{Free: int64(st.Bavail) * block, Total: int64(st.Blocks) * block}, nil
 }

@@ -28,7 +28,8 @@ func filesystemOf(dir string) (Filesystem, Space, error) {
 	if err := unix.Statfs(dir, &st); err != nil {
 		return Filesystem{}, Space{}, fmt.Errorf("look at the disk of %s: %w", dir, err)
 	}
-	space := Space{Free: int64(st.Bavail) * st.Bsize, Total: int64(st.Blocks) * st.Bsize}
+	block := int64(st.Bsize) //nolint:unconvert // of 32 bits on arm
+	space := Space{Free: int64(st.Bavail) * block, Total: int64(st.Blocks) * block}
 	var info unix.Stat_t
 	if err := unix.Stat(dir, &info); err != nil {
 		return Filesystem{}, space, fmt.Errorf("look at the disk of %s: %w", dir, err)
