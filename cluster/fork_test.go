@@ -37,6 +37,9 @@ func wantForkEnds(t *testing.T, s *clustertest.Site, first *clustertest.Member, 
 		t.Errorf("an image of the time when the node was alone ended with %v, want ErrOldCopy", err)
 	}
 	first.Crash()
+	if err := first.Refused(); !errors.Is(err, cluster.ErrOldCopy) {
+		t.Errorf("the next start ends with %v, want ErrOldCopy", err)
+	}
 	for _, m := range s.Up() {
 		if err := m.FailedNow(); err != nil {
 			t.Fatalf("%s went by the word of an old copy: %v", m.Name, err)

@@ -37,6 +37,9 @@ type identity struct {
 	// site, once and for all.
 	Pledge []raft.Server `json:"pledge,omitempty"`
 	Left   bool          `json:"left,omitempty"` // the site removed it, for good
+	// OldCopy says what showed that the directory is an older copy, where it led
+	// before that was found out: it is not to lead again.
+	OldCopy string `json:"old_copy,omitempty"`
 	// InSite is set once there is a raft log. A server whose log is gone has
 	// forgotten its votes and what it acknowledged: it is not the same server.
 	InSite bool `json:"in_site,omitempty"`
@@ -88,6 +91,8 @@ func readIdentity(d disk.Disk, site, name string, newest int) (id identity, mend
 		return identity{}, false, fmt.Errorf("the data directory has format %d and this skerry knows up to %d: upgrade this node", id.Format, newest)
 	case id.Left:
 		return identity{}, false, errors.New("the node of this data directory left its site: start with an empty directory to join again")
+	case id.OldCopy != "":
+		return identity{}, false, fmt.Errorf("%w (%s)", ErrOldCopy, id.OldCopy)
 	case id.Site != site:
 		return identity{}, false, fmt.Errorf("the data directory belongs to site %q, not %q: check --data and --site", id.Site, site)
 	case id.Name != name:

@@ -18,9 +18,13 @@ import (
 // it, so the leader never adds it again under its ServerID. It asks who leads, sets
 // its data aside, and enters as a new server.
 
-// placeEvery is how often a node that knows of no leader asks whether it is still
-// in the configuration, and how often one that is alone asks whom it hears of.
-const placeEvery = 5 * time.Second
+const (
+	// placeEvery is how often a node that knows of no leader asks whether it is
+	// still in the configuration.
+	placeEvery = 5 * time.Second
+	// aloneEvery is how often one that is alone asks whom it hears of.
+	aloneEvery = time.Second
+)
 
 // errRemoved: the site goes on without this server.
 var errRemoved = errors.New("the site has removed this server, and gone on without it")
@@ -96,13 +100,13 @@ func (n *Node) judgePlace(c *council) error {
 
 // watchPlace asks again and again while this node knows of no leader, or is alone.
 func (n *Node) watchPlace(ctx context.Context) {
-	for pause(ctx, placeEvery) == nil {
+	for {
 		_, leader := n.raft.LeaderWithID()
-		var err error
+		wait, err := placeEvery, error(nil)
 		switch {
 		case !n.hasState():
 		case n.onlyServer():
-			err = n.judgeAlone(ctx)
+			wait, err = aloneEvery, n.judgeAlone(ctx)
 		case leader == "":
 			c := n.ask(ctx)
 			err = n.judgePlace(&c)
@@ -111,24 +115,39 @@ func (n *Node) watchPlace(ctx context.Context) {
 			n.fail(err)
 			return
 		}
+		if pause(ctx, wait) != nil {
+			return
+		}
 	}
 }
 
 // judgeAlone asks whom this node hears of, which is the only server as far as it
 // knows. One of a site that has grown since holds a newer configuration: then this
-// directory is a copy of before.
+// directory is a copy of before. It says so from then on: what it acknowledged
+// meanwhile is in it alone.
 func (n *Node) judgeAlone(ctx context.Context) error {
 	index, _ := n.replica.configurations.known()
 	for _, p := range n.sitePeers() {
-		if id := raft.ServerID(p.ID); id == n.id.ID || !p.Alive || !p.HasState {
+		if raft.ServerID(p.ID) == n.id.ID || !p.Alive || !p.HasState {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(ctx, trustCall)
 		k, err := n.askKnown(ctx, transport.Peer{ID: raft.ServerID(p.ID), Address: raft.ServerAddress(p.Cluster)})
 		cancel()
-		if err == nil && k.Lineage == n.lineage() && k.Config > index {
-			return fmt.Errorf("%w (it is of when this node was the only one, and %s holds what the site has decided since)", ErrOldCopy, p.Name)
+		if err != nil || k.Lineage != n.lineage() || k.Config <= index {
+			continue
 		}
+		why := "it is of when this node was the only one, and " + p.Name + " holds what the site has decided since"
+		return errors.Join(fmt.Errorf("%w (%s)", ErrOldCopy, why), n.noteOldCopy(why))
 	}
 	return nil
+}
+
+func (n *Node) noteOldCopy(why string) error {
+	n.filter.Mute()
+	n.identityMu.Lock()
+	defer n.identityMu.Unlock()
+	id := n.id
+	id.OldCopy = why
+	return id.save(n.disk)
 }
