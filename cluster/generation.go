@@ -84,6 +84,7 @@ func (n *Node) openSeen() error {
 	}
 	n.mendedRot(rotIdentity, seenFile)
 	if len(seen) == 0 {
+		n.seenRotten = true
 		return nil
 	}
 	return n.saveSeen(seen)
@@ -188,7 +189,9 @@ func (n *Node) watchSeen(ctx context.Context) {
 func (n *Node) saveSeen(seen []fsm.Seen) error {
 	n.identityMu.Lock()
 	defer n.identityMu.Unlock()
-	return saveSummed(n.disk, seenFile, seen)
+	err := saveSummed(n.disk, seenFile, seen)
+	n.seenRotten = n.seenRotten && err != nil
+	return err
 }
 
 // noteServers has the site remember how the servers stand, when one has started

@@ -65,9 +65,10 @@ type Node struct {
 
 	enterAt time.Time // not to be added to the site before; of Open alone, zero for now
 
-	identityMu turn // guards id.Pledge, id.InSite, id.Format, id.Lineage and marked, and the files of who the node is
+	identityMu turn // guards id.Pledge, id.InSite, id.Format, id.Lineage, marked and seenRotten, and the files of who the node is
 	id         identity
 	marked     bool // the directory, for quarantine
+	seenRotten bool // seenFile, which is still to be written anew
 
 	fetchTurn            int // the peer asked first, of fetchMissing alone
 	fetchPace, mergePace *pace

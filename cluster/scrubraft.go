@@ -112,7 +112,7 @@ func (n *Node) scrubIdentity() {
 	for i := range seen { // the state may be behind what was written
 		seen[i] = n.knownOf(raft.ServerID(seen[i].ID)).Seen
 	}
-	if len(seen) > 0 {
+	if len(seen) > 0 && !n.seenRotten { // else it is counted, and written with the next change
 		n.scrubSummed(seenFile, seen)
 	}
 }
