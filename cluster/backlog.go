@@ -22,11 +22,19 @@ func (r *replica) awaitRoom() {
 	}
 }
 
-// behind reports that cuts come in faster than they are written.
+// fillShare is the part of a cut that has come in again when its file is wanted
+// soon: what is written meanwhile costs more than it spares.
+const (
+	fillShare = 16
+	fillLeast = 1 << 12 // rows, however small the cut
+)
+
+// behind reports that cuts come in faster than they are written, or are about to.
 func (r *replica) behind() bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return len(r.pending) > 1
+	head, _ := r.state.Head()
+	return len(r.pending) > 1 || len(r.pending) == 1 && head.Len() > max(r.pending[0].Rows.Len()/fillShare, fillLeast)
 }
 
 // stopping reports that nobody makes cuts durable any more.

@@ -63,19 +63,42 @@ func TestANodeWhoseSegmentsAreNotWrittenKeepsOnlySoManyCutsInMemory(t *testing.T
 	})
 }
 
-func TestACutIsWrittenWithoutRestWhileAnotherWaits(t *testing.T) {
-	r, err := cluster.NewReplica(disk.NewMemory(), func(err error) { t.Error(err) })
-	if err != nil {
-		t.Fatal(err)
+func TestACutIsWrittenWithoutRestWhileAnotherWaitsOrIsAboutTo(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		head int  // readings after the first cut
+		cut  bool // and then another cut
+		want bool
+	}{
+		{"one cut alone may wait", 0, false, false},
+		{"a few readings after it change nothing", 10, false, false},
+		{"many bring the next one", 4097, false, true},
+		{"two cuts are one too many", 1, true, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r, err := cluster.NewReplica(disk.NewMemory(), func(err error) { t.Error(err) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			index := uint64(0)
+			apply := func(cmd fsm.Command) {
+				index++
+				r.Apply(entry(index, cmd))
+			}
+			post := func() { apply(clustertest.Reading(t, "d", "r", int64(index)*1e6, 1)) }
+			apply(genesis)
+			post()
+			apply(fsm.CutCommand{})
+			for range c.head {
+				post()
+			}
+			if c.cut {
+				apply(fsm.CutCommand{})
+			}
+			if got := r.Behind(); got != c.want {
+				t.Errorf("behind is %t, want %t", got, c.want)
+			}
+			r.EndWriting()
+		})
 	}
-	r.Apply(entry(1, genesis))
-	for i, want := range []bool{false, true} {
-		index := uint64(2 + 2*i)
-		r.Apply(entry(index, clustertest.Reading(t, "d", "r", int64(index)*1e6, 1)))
-		r.Apply(entry(index+1, fsm.CutCommand{}))
-		if got := r.Behind(); got != want {
-			t.Errorf("behind is %t with %d cuts to write, want %t", got, i+1, want)
-		}
-	}
-	r.EndWriting()
 }

@@ -20,7 +20,7 @@ const (
 	slice = 500 * time.Microsecond
 	// share: work takes one of so many parts of the time of a processor. Files of
 	// history then come from 400,000 readings a second on one that takes 0.3 us for
-	// each, which is more than devices send for long; behind that, work hurries.
+	// each; where more comes in, work is to hurry.
 	share = 8
 	// longestRest bounds a rest: where the processor is taken by others a slice
 	// seems long, and resting in proportion would have work never end.
