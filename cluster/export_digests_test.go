@@ -8,8 +8,8 @@ import (
 	"skerry/fsm"
 )
 
-// ErrInstallLoop is of a node that took one snapshot again and again.
-var ErrInstallLoop = errInstallLoop
+// ErrLogGoesOn is of a node whose log is another leader's behind a snapshot.
+var ErrLogGoesOn = errLogGoesOn
 
 // Diverge has the node's state differ from the others'.
 func (n *Node) Diverge() {

@@ -84,7 +84,26 @@ func (r *raftRot) last() (index uint64) {
 // state: the older ones do not go before it. It is kept twice soon.
 func (n *Node) installed() error {
 	defer n.raftRot.rouse()
+	if err := n.logEnds(); err != nil {
+		return err
+	}
 	return errors.Join(n.noteSnapshot(), n.logs.Snapshots.DropOlder())
+}
+
+// errLogGoesOn: raft would put the snapshot in place and still go by the log's old
+// end: it would ask for the snapshot for ever (its issue 697), or go on behind a hole,
+// see transport's held.go. It does not when it starts anew.
+var errLogGoesOn = errors.New("a leader's snapshot ends before the log, which goes on as another leader's: the node must be started again")
+
+// logEnds returns errLogGoesOn where the log goes on behind the newest snapshot, which
+// was just received, and has nobody hear this node any more.
+func (n *Node) logEnds() error {
+	list, err := n.logs.Snapshots.List()
+	if err != nil || len(list) == 0 || n.raft.LastIndex() <= list[0].Index {
+		return err
+	}
+	n.filter.Mute()
+	return fmt.Errorf("%w (entries %d and %d)", errLogGoesOn, list[0].Index, n.raft.LastIndex())
 }
 
 // noteRecovery counts what the opening of raft's stores found.

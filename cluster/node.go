@@ -219,7 +219,7 @@ func open(cfg Config) (node *Node, err error) {
 		return nil, fmt.Errorf("start from %s: %w: if it is damaged, %s", cfg.Dir, err, anew)
 	}
 	n.raftRot.began = n.raft.AppliedIndex()
-	n.filter.Watch(n.raft)
+	n.filter.Watch(n.raft, n.logs.Log)
 	n.replica.borrows.lend = n.lend
 	n.replica.alone = func() bool { return len(n.otherServers()) == 0 }
 	n.replica.started(n.installed, n.keepLog)

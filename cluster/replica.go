@@ -23,14 +23,6 @@ type segmentKey struct {
 	first  fsm.Seq
 }
 
-// maxInstalls bounds how often a leader's snapshot is put in place with nothing
-// applied in between.
-const maxInstalls = 3
-
-// errInstallLoop: raft still goes by a log that the snapshot replaced, and would
-// ask for the snapshot for ever (its issue 697). It does not when it starts anew.
-var errInstallLoop = errors.New("the same snapshot was installed again and again: the node must be started again")
-
 // replica is the state and this node's files of it: the raft.FSM. It holds the
 // one lock on the state.
 type replica struct {
@@ -84,7 +76,6 @@ type replica struct {
 	snapshotAt    uint64    // index of the last snapshot that was kept
 	decoded       decodedCache
 	noted         []noted // see noteDigest
-	installs      int     // of one leader's snapshot, with nothing applied in between
 	order         nameOrder
 	borrows       borrows
 	scrubbed      scrubCounts
@@ -148,7 +139,6 @@ func (r *replica) ApplyBatch(logs []*raft.Log) []any {
 		}
 		r.noteDigest(l.Index)
 		r.index = l.Index
-		r.installs = 0
 		r.grown += int64(len(l.Data))
 		responses[i] = a.Outcomes
 	}
@@ -308,12 +298,7 @@ func (r *replica) Restore(rc io.ReadCloser) error {
 	if err != nil {
 		return fmt.Errorf("the snapshot cannot be restored: %w", err)
 	}
-	installed, err := r.beginReplacing(state)
-	if err != nil {
-		r.fail(err)
-		return err
-	}
-	if installed != nil {
+	if installed := r.beginReplacing(); installed != nil {
 		err = installed()
 	}
 	var lacking []fsm.Frame
@@ -334,21 +319,15 @@ func (r *replica) Restore(rc io.ReadCloser) error {
 }
 
 // beginReplacing returns what is to be called before a restored state replaces
-// the present one, nil for nothing. Errors: errInstallLoop.
-func (r *replica) beginReplacing(state *fsm.State) (installed func() error, err error) {
+// the present one, nil for nothing.
+func (r *replica) beginReplacing() (installed func() error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.running {
-		if index, _ := state.Digest(); index != r.index {
-			r.installs = 0
-		}
-		if r.installs++; r.installs >= maxInstalls {
-			return nil, errInstallLoop
-		}
 		installed = r.installed
 	}
 	r.replacing = true
-	return installed, nil
+	return installed
 }
 
 // replace takes a restored state for the present one; lacking are its open

@@ -34,7 +34,7 @@ type Filter struct {
 	done     chan struct{}
 	once     sync.Once
 	wg       sync.WaitGroup
-	node     atomic.Pointer[raft.Raft]
+	watched  atomic.Pointer[watched]
 	stance   stance
 	muted    atomic.Bool
 }
@@ -61,9 +61,9 @@ func NewFilter(inner raft.Transport, admit func(command any) error) *Filter {
 	return f
 }
 
-// Watch tells the filter which raft it serves. Until then no heartbeat takes
-// the fast path.
-func (f *Filter) Watch(r *raft.Raft) { f.node.Store(r) }
+// Watch tells the filter which raft it serves, and its log. Until then no heartbeat
+// takes the fast path, and raft is given all that comes.
+func (f *Filter) Watch(r *raft.Raft, log raft.LogStore) { f.watched.Store(&watched{r, log}) }
 
 // Consumer is raft.Transport's.
 func (f *Filter) Consumer() <-chan raft.RPC { return f.consumer }
@@ -80,7 +80,7 @@ func (f *Filter) pass(rpc raft.RPC) {
 		rpc.Respond(nil, raft.ErrTransportShutdown)
 		return
 	}
-	if f.spare(&rpc) {
+	if f.spare(&rpc) || f.held(&rpc) {
 		return
 	}
 	f.ask(rpc)
@@ -89,9 +89,9 @@ func (f *Filter) pass(rpc raft.RPC) {
 // SetHeartbeatHandler is raft.Transport's.
 func (f *Filter) SetHeartbeatHandler(fast func(raft.RPC)) {
 	f.Transport.SetHeartbeatHandler(func(rpc raft.RPC) {
-		r := f.node.Load()
+		w := f.watched.Load()
 		req, ok := rpc.Command.(*raft.AppendEntriesRequest)
-		if ok && r != nil && !f.muted.Load() && f.Stance() != Apart && req.Term == r.CurrentTerm() && r.State() == raft.Follower {
+		if ok && w != nil && !f.muted.Load() && f.Stance() != Apart && req.Term == w.raft.CurrentTerm() && w.raft.State() == raft.Follower {
 			fast(rpc)
 			return
 		}

@@ -80,7 +80,7 @@ func deposed(t *testing.T, filtered bool) (stamped int) {
 	}
 	r, store := alone(t, trans)
 	if f, ok := trans.(*transport.Filter); ok {
-		f.Watch(r)
+		f.Watch(r, store)
 	}
 	term := r.CurrentTerm() + 1
 	reply := make(chan raft.RPCResponse, 1)
@@ -166,7 +166,7 @@ func TestOnlyAFollowersHeartbeatOfItsOwnTermIsFast(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer func() { _ = r.Shutdown().Error() }()
-		f.Watch(r)
+		f.Watch(r, store)
 		for _, c := range []struct {
 			name string
 			term uint64
@@ -181,7 +181,7 @@ func TestOnlyAFollowersHeartbeatOfItsOwnTermIsFast(t *testing.T) {
 		}
 		_, other := raft.NewInmemTransport("a:1")
 		leader, _ := alone(t, other)
-		f.Watch(leader)
+		f.Watch(leader, store)
 		if got := beat(leader.CurrentTerm()); got != "slow" {
 			t.Errorf("at a leader: %s, want slow", got)
 		}

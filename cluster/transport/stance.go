@@ -156,8 +156,8 @@ func (f *Filter) spare(rpc *raft.RPC) (answered bool) {
 
 // term is raft's current term.
 func (f *Filter) term() uint64 {
-	if r := f.node.Load(); r != nil {
-		return r.CurrentTerm()
+	if w := f.watched.Load(); w != nil {
+		return w.raft.CurrentTerm()
 	}
 	return 0
 }

@@ -78,6 +78,7 @@ var foundSeeds = []struct {
 	{12094, time.Hour, "a stop that waited for raft for ever"},
 	{12211, time.Hour, "a removed identity that came back"},
 	{12390, 2120 * time.Second, "a removed identity that came back"},
+	{15074, 1620 * time.Second, "a log that a snapshot of before removed"},
 }
 
 // soonFound are those of foundSeeds that `make test` meets again.
