@@ -138,12 +138,7 @@ func TestAMajorityOfBeforeARestoreGoesOn(t *testing.T) {
 		for _, m := range s.Nodes {
 			m.Crash()
 		}
-		if _, err := cluster.Restore(bytes.NewReader(file.Bytes()), int64(file.Len()), cluster.RestoreConfig{Dir: dir, Name: first.Name}); err != nil {
-			t.Fatal(err)
-		}
-		first.Disk = loaded(t, dir)
-		first.Start(3)
-		s.Wait("restored site", func() bool { return first.Status().Ready })
+		beginFrom(t, s, first, &file, dir)
 		for _, m := range s.Nodes[1:] {
 			m.Start(3)
 		}

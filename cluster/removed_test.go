@@ -126,12 +126,7 @@ func TestADirectoryOfAnotherHistoryOfTheSiteIsRefused(t *testing.T) {
 		for _, m := range s.Nodes {
 			m.Crash()
 		}
-		if _, err := cluster.Restore(bytes.NewReader(file.Bytes()), int64(file.Len()), cluster.RestoreConfig{Dir: dir, Name: first.Name}); err != nil {
-			t.Fatal(err)
-		}
-		first.Disk = loaded(t, dir)
-		first.Start(3)
-		s.Wait("restored site", func() bool { return first.Status().Ready })
+		beginFrom(t, s, first, &file, dir)
 		before := unlogged(t, old)
 		old.Start(3)
 		if err := old.Failed(); !errors.Is(err, cluster.ErrOtherHistory) {
@@ -150,6 +145,18 @@ func TestADirectoryOfAnotherHistoryOfTheSiteIsRefused(t *testing.T) {
 		s.Wait("three nodes", inPlace(s, last))
 		wantCount(t, s, 3)
 	})
+}
+
+// beginFrom restores a file to a member that is down, by way of a directory, and waits
+// until that leads.
+func beginFrom(t *testing.T, s *clustertest.Site, m *clustertest.Member, file *bytes.Buffer, dir string) {
+	t.Helper()
+	if _, err := cluster.Restore(bytes.NewReader(file.Bytes()), int64(file.Len()), cluster.RestoreConfig{Dir: dir, Name: m.Name}); err != nil {
+		t.Fatal(err)
+	}
+	m.Disk = loaded(t, dir)
+	m.Start(3)
+	s.Wait("restored site", func() bool { return m.Status().Ready })
 }
 
 // loaded is a disk that holds what a directory does.
