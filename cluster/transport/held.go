@@ -33,8 +33,9 @@ func (f *Filter) held(rpc *raft.RPC) (answered bool) {
 		return true
 	case *raft.AppendEntriesRequest:
 		committed := w.raft.AppliedIndex()
-		if req.Term != w.raft.CurrentTerm() || req.PrevLogEntry == 0 || req.PrevLogEntry >= committed || w.has(req.PrevLogEntry) {
-			return false
+		switch prev := req.PrevLogEntry; {
+		case req.Term != w.raft.CurrentTerm(), prev == 0, prev > committed, prev == w.raft.LastIndex(), w.has(prev):
+			return false // raft can tell
 		}
 		n := 0
 		for n < len(req.Entries) && req.Entries[n].Index <= committed {
@@ -44,8 +45,8 @@ func (f *Filter) held(rpc *raft.RPC) (answered bool) {
 			rpc.Respond(&raft.AppendEntriesResponse{RPCHeader: f.header(""), Term: req.Term, LastLog: w.raft.LastIndex(), Success: true}, nil)
 			return true
 		}
-		rest := *req
-		rest.PrevLogEntry, rest.PrevLogTerm, rest.Entries = req.Entries[n-1].Index, req.Entries[n-1].Term, req.Entries[n:]
+		rest := *req // the others follow what is committed, which needs no look at the log
+		rest.PrevLogEntry, rest.PrevLogTerm, rest.Entries = 0, 0, req.Entries[n:]
 		rpc.Command = &rest
 	}
 	return false

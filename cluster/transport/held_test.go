@@ -50,7 +50,7 @@ func follow(t *testing.T) *followed {
 	}
 	f.Watch(r, log)
 	s := &followed{r, t, log, from}
-	s.append(1, 1, 20, 10)
+	s.append(1, 1, 20, term)
 	for end := time.Now().Add(time.Minute); r.AppliedIndex() < 10; <-time.After(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("it has applied %d entries, want 10", r.AppliedIndex())
@@ -66,12 +66,12 @@ func header() raft.RPCHeader {
 	return raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte("b.1"), Addr: []byte("b:1")}
 }
 
-// append sends the entries behind prev up to last.
-func (s *followed) append(prev, prevTerm, last, commit uint64) {
+// append sends the entries behind prev up to last, which are of a term.
+func (s *followed) append(prev, prevTerm, last, of uint64) {
 	s.t.Helper()
-	req := &raft.AppendEntriesRequest{RPCHeader: header(), Term: term, PrevLogEntry: prev, PrevLogTerm: prevTerm, LeaderCommitIndex: commit}
+	req := &raft.AppendEntriesRequest{RPCHeader: header(), Term: term, PrevLogEntry: prev, PrevLogTerm: prevTerm, LeaderCommitIndex: 10}
 	for i := prev + 1; i <= last; i++ {
-		req.Entries = append(req.Entries, &raft.Log{Index: i, Term: term, Type: raft.LogCommand})
+		req.Entries = append(req.Entries, &raft.Log{Index: i, Term: of, Type: raft.LogCommand})
 	}
 	var resp raft.AppendEntriesResponse
 	if err := s.from.AppendEntries("a.1", "a:1", req, &resp); err != nil || !resp.Success {
@@ -121,7 +121,7 @@ func TestAFollowerKeepsItsLogWhereItHoldsWhatASnapshotDoes(t *testing.T) {
 			if got := s.AppliedIndex(); got != 10 {
 				t.Errorf("%d entries are applied, want 10", got)
 			}
-			s.append(20, term, 25, 25)
+			s.append(20, term, 25, term)
 			s.wantLog(9, 25)
 		})
 	}
@@ -149,8 +149,36 @@ func TestAFollowerTakesEntriesWhosePredecessorItsLogHasNoMore(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := follow(t)
-			s.append(c.prev, term, c.last, 10)
+			s.append(c.prev, term, c.last, term)
 			s.wantLog(9, c.want)
+		})
+	}
+}
+
+// A snapshot was put in place, which empties the log, and entries came behind it.
+func TestAFollowerTakesEntriesBehindItsSnapshotWhateverFollowedIt(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		last uint64
+		of   uint64 // the entries' term
+		want uint64 // where the log ends then
+	}{
+		{"none", 10, term, 20},
+		{"the same again", 15, term, 20},
+		{"the same and more", 25, term, 25},
+		{"others", 15, term - 1, 15},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := follow(t)
+			if err := s.log.DeleteRange(9, 10); err != nil {
+				t.Fatal(err)
+			}
+			s.append(10, term, c.last, c.of)
+			s.wantLog(11, c.want)
+			var e raft.Log
+			if err := s.log.GetLog(11, &e); err != nil || e.Term != c.of {
+				t.Errorf("entry 11 is of term %d (%v), want %d", e.Term, err, c.of)
+			}
 		})
 	}
 }

@@ -79,6 +79,8 @@ var foundSeeds = []struct {
 	{12211, time.Hour, "a removed identity that came back"},
 	{12390, 2120 * time.Second, "a removed identity that came back"},
 	{15074, 1620 * time.Second, "a log that a snapshot of before removed"},
+	{16020, time.Hour, "a leader and a follower that never agreed on where to begin"},
+	{16025, time.Hour, "a leader and a follower that never agreed on where to begin"},
 }
 
 // soonFound are those of foundSeeds that `make test` meets again.
