@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -123,7 +124,8 @@ func TestSettingAsideSurvivesAPowerCutAtAnyStep(t *testing.T) {
 		}
 		put("node.json", `{"format":1,"site":"demo","name":"n1","id":"n1.old","in_site":true}`)
 		put("quarantine.json", `{"site":"demo","name":"n1","server":"n1.old","reason":"test"}`)
-		cut := &cutAfter{Memory: d, left: step}
+		cut := &cutAfter{Memory: d}
+		cut.left.Store(int64(step))
 		if n, err := cluster.Open(inMemory(cut)); err == nil {
 			_ = n.Close()
 		}
@@ -147,7 +149,7 @@ func TestSettingAsideSurvivesAPowerCutAtAnyStep(t *testing.T) {
 		if err := n.Close(); err != nil {
 			t.Error(err)
 		}
-		if cut.left > 0 {
+		if cut.left.Load() > 0 {
 			return // it came to its end
 		}
 	}
@@ -156,13 +158,13 @@ func TestSettingAsideSurvivesAPowerCutAtAnyStep(t *testing.T) {
 // cutAfter is a disk whose power goes after so many changes.
 type cutAfter struct {
 	*disk.Memory
-	left int
+	left atomic.Int64
 }
 
 var errCut = errors.New("the power was cut")
 
 func (c *cutAfter) step() error {
-	if c.left--; c.left < 0 {
+	if c.left.Add(-1) < 0 {
 		return errCut
 	}
 	return nil
@@ -178,7 +180,7 @@ func (c *cutAfter) Create(name string) (disk.File, error) {
 func (c *cutAfter) Rename(from, to string) error { return errors.Join(c.step(), c.rename(from, to)) }
 
 func (c *cutAfter) rename(from, to string) error {
-	if c.left < 0 {
+	if c.left.Load() < 0 {
 		return nil
 	}
 	return c.Memory.Rename(from, to)
