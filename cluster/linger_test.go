@@ -36,6 +36,9 @@ func lingering(tb testing.TB, profile string, linger time.Duration) *cluster.Nod
 	if _, err := n.Propose(tb.Context(), clustertest.Reading(tb, "d", "first", 1, 0)); err != nil {
 		tb.Fatal(err)
 	}
+	// By then the site has stored what it has to say of itself, and none of its
+	// clocks strikes.
+	time.Sleep(10*time.Second + 300*time.Millisecond)
 	return n
 }
 
