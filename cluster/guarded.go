@@ -17,9 +17,9 @@ import (
 type guarded struct {
 	raft.LogStore
 	raft.StableStore
-	mute    func()            // nothing that raft says gets out from then on
-	read    func(l *raft.Log) // each entry that raft reads while it starts
-	started atomic.Bool
+	mute    func()                // nothing that raft says gets out from then on
+	read    func(l *raft.Log)     // each entry that raft reads while it starts
+	started atomic.Bool           // raft has read its log
 	why     atomic.Pointer[error] // why an entry could not be read
 }
 

@@ -169,29 +169,30 @@ func TestANodeWhoseFirstAnswersLeadToOnePartFindsTheOtherToo(t *testing.T) {
 	awaitAlive(t, a, b, c)
 }
 
-func TestAPeerThatLeftAndStartsInAnotherPartIsFound(t *testing.T) {
-	n := newNetwork()
-	a := n.start(t, self("a"), free)
-	defer stop(t, a)
+// left is a node whose only peer left, and where that gossiped.
+func left(t *testing.T) (n *network, a *gossip.Memberlist, at string) {
+	t.Helper()
+	n = newNetwork()
+	a = n.start(t, self("a"), free)
 	b := n.start(t, self("b"), free, a.Address())
-	at := b.Address()
+	at = b.Address()
 	awaitAlive(t, a, b)
 	stop(t, b)
 	awaitAlive(t, a)
-	b = n.start(t, self("b"), at) // and knows nobody
+	return n, a, at
+}
+
+func TestAPeerThatLeftAndStartsInAnotherPartIsFound(t *testing.T) {
+	n, a, at := left(t)
+	defer stop(t, a)
+	b := n.start(t, self("b"), at) // and knows nobody
 	defer stop(t, b)
 	awaitAlive(t, a, b)
 }
 
 func TestAnotherSiteAtTheAddressOfAPeerThatWentStaysApart(t *testing.T) {
-	n := newNetwork()
-	a := n.start(t, self("a"), free)
+	n, a, at := left(t)
 	defer stop(t, a)
-	b := n.start(t, self("b"), free, a.Address())
-	at := b.Address()
-	awaitAlive(t, a, b)
-	stop(t, b)
-	awaitAlive(t, a)
 
 	other := self("x")
 	other.Site = "other"
